@@ -1,0 +1,83 @@
+/*
+ * The learning step: groups in, changed parameters out, with the means to take it back exactly.
+ *
+ * A learner holds what learning needs beside the parameters: optimizer slots, step count, gradient
+ * rows and the undo log. The parameters it changes are a block of the caller's. One step is begin,
+ * any number of updates, then keep or undo.
+ */
+#ifndef RANKD_LEARNER_H
+#define RANKD_LEARNER_H
+
+#include <rankd/group.h>
+#include <rankd/model.h>
+#include <rankd/status.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct rk_learner; /* for one thread at a time */
+
+/* What one or more updates did; sums, zero to start. */
+struct rk_learned {
+    uint64_t updates; /* optimizer updates that changed parameters */
+    uint64_t lists;   /* groups learned from */
+    uint64_t pairs;   /* as rk_loss_value counts them */
+    double loss;      /* sum over updates of the reduced loss */
+    double grad_norm; /* largest L2 norm of an update's gradient, before clipping */
+};
+
+/**
+ * Makes a learner for a model; its slots are those of parameters that were just initialised.
+ *
+ * @param model  borrowed, must outlive the learner.
+ * @param theta  (params) the initialised parameters, borrowed during the call.
+ * @return RK_OK; RK_NOMEM.
+ */
+RK_MUST_CHECK enum rk_status rk_learner_create(const struct rk_model *model, const float *theta,
+                                               struct rk_learner **learner, struct rk_error *err);
+
+/** Frees it and clears the pointer; NULL is accepted. */
+void rk_learner_destroy(struct rk_learner **learner);
+
+/** Starts a step: whatever happened before can no longer be undone. */
+void rk_learner_begin(struct rk_learner *learner);
+
+/**
+ * One optimizer update from the mean loss of a mini-batch of groups.
+ *
+ * @param theta    changed; the block this step works on, the same until keep or undo.
+ * @param groups   n labelled groups.
+ * @param learned  in/out, what was done is added.
+ * @return RK_OK, also where there was nothing to learn (no pair): then nothing changes.
+ *         RK_DIVERGED: loss, gradient or a changed value is not finite; this update is taken back,
+ * earlier ones stay.
+ *         RK_INVALID, RK_NOMEM: this update is taken back.
+ * Cost O(nnz k + pairs + touched floats).
+ */
+RK_MUST_CHECK enum rk_status rk_learner_update(struct rk_learner *learner, float *theta,
+                                               const struct rk_group *const *groups, size_t n,
+                                               struct rk_learned *learned, struct rk_error *err);
+
+/**
+ * Takes back all updates since begin: theta, slots and step count are bit for bit as they were.
+ */
+void rk_learner_undo(struct rk_learner *learner, float *theta);
+
+/**
+ * The distinct rows that changed since begin, in the order they were first touched; borrowed until
+ * the next begin.
+ */
+const uint32_t *rk_learner_touched(const struct rk_learner *learner, size_t *n);
+
+/** The step count: optimizer updates since the start, the one number of state beside the slots. */
+uint64_t rk_learner_steps(const struct rk_learner *learner);
+void rk_learner_set_steps(struct rk_learner *learner, uint64_t steps);
+
+/**
+ * The optimizer slots, each (learned params) floats, for checkpoints; borrowed, may be written at a
+ * step boundary.
+ *
+ * @param n  out, number of slots.
+ */
+float *const *rk_learner_slots(struct rk_learner *learner, size_t *n);
+
+#endif
