@@ -1,0 +1,26 @@
+/*
+ * "address:port" as options have it: numeric, "127.0.0.1:8080" or "[::1]:8080"; an empty address is
+ * all of them.
+ */
+#ifndef RANKD_SERVER_ADDRESS_H
+#define RANKD_SERVER_ADDRESS_H
+
+#include <netdb.h>
+#include <rankd/status.h>
+#include <stdint.h>
+
+/** Parses one. @param address  out; freeaddrinfo it. @return RK_OK; RK_INVALID. */
+RK_MUST_CHECK enum rk_status address_parse(const char *text, struct addrinfo **address,
+                                           struct rk_error *err);
+
+/**
+ * Opens a listening socket on one: of our own rather than the HTTP library's, so that a taken port
+ * is told apart from other failures.
+ *
+ * @param port  out: the port, also where 0 asked for any.
+ * @return RK_OK; RK_INVALID; RK_BUSY: the port is taken; RK_IO.
+ */
+RK_MUST_CHECK enum rk_status address_listen(const char *text, int *fd, uint16_t *port,
+                                            struct rk_error *err);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * The API: requests to answers, without sockets. A call is handled in a worker's slot; one that has
+ * to wait for the disk or the trainer is parked and finished from their thread.
+ */
+#ifndef RANKD_SERVER_API_H
+#define RANKD_SERVER_API_H
+
+#include "catalogue.h"
+#include "emit.h"
+#include "metrics.h"
+#include "models.h"
+#include "options.h"
+#include "problem.h"
+#include "store.h"
+#include "trainer.h"
+#include "writer.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define API_PARAM_MAX 132 /* an id of 128 bytes, terminated */
+
+/* What one worker thread computes with; kept warm. */
+struct api_slot;
+
+/* Everything the API reaches. */
+struct api {
+    const struct options *options;
+    struct catalogue *catalogue;
+    struct models *models;
+    struct metrics *metrics;
+    struct writer *writer;
+    struct trainer *trainer;
+    struct api_slot *slot; /* (n_slots) */
+    size_t n_slots;
+    int64_t start_ns;
+    _Atomic bool draining;
+};
+
+/*
+ * One request and its answer. Zero it, fill in the request, hand it to api_handle, send the answer,
+ * api_call_deinit.
+ */
+struct api_call {
+    const char *method;       /* "GET" */
+    const char *path;         /* raw, without the query; borrowed until the end */
+    const char *query;        /* raw, or NULL; borrowed */
+    const char *content_type; /* or NULL; borrowed */
+    const char *body;         /* borrowed until the answer is there */
+    size_t body_n;
+    const char *request_id; /* borrowed */
+
+    /*
+     * Before a call is parked, in the worker thread; and when a parked call has its answer, from
+     * any thread.
+     */
+    void (*park)(struct api_call *call);
+    void (*finish)(struct api_call *call);
+    void *owner; /* whoever sends the answer */
+    bool again;  /* a finished call is to be handled once more */
+
+    int status;
+    struct emit answer;
+    const char *answer_type;
+    const char *allow;  /* or NULL */
+    int retry_after_s;  /* 0 = none */
+    char location[192]; /* "" = none */
+
+    size_t route; /* number in the table, for metrics; SIZE_MAX = none */
+    int64_t start_ns;
+    char param[2][API_PARAM_MAX]; /* decoded path segments */
+    size_t param_n[2];
+    bool lenient;
+    void *work; /* what a parked call carries */
+};
+
+/** Makes slots with a reading connection each. @return RK_OK; RK_NOMEM; RK_IO. */
+RK_MUST_CHECK enum rk_status api_init(struct api *api, const char *db, size_t n_slots,
+                                      struct rk_error *err);
+void api_deinit(struct api *api);
+
+/**
+ * Body bytes a route takes: checked before the body is read. 0: the route is not there or takes
+ * none.
+ */
+size_t api_body_limit(const char *method, const char *path);
+
+/**
+ * Handles a call. @return true: the answer is there; false: parked, call->finish will be called, or
+ * was already; then, if call->again is set, it is to be handled again.
+ * Threads: any, at most n_slots at once.
+ */
+bool api_handle(struct api *api, struct api_call *call);
+
+/** Fills in an answer that is a problem, for what is refused before api_handle. */
+void api_refuse(struct api_call *call, const struct problem *problem);
+
+/** Counts the finished call. */
+void api_count(struct api *api, const struct api_call *call);
+
+/** Frees what the answer holds. */
+void api_call_deinit(struct api_call *call);
+
+#endif

@@ -1,0 +1,155 @@
+/*
+ * POST /v1/batches: labelled lists, checked by the rules of the model they are for, answered after
+ * the commit.
+ */
+#include "api_impl.h"
+#include "clock.h"
+#include "codec.h"
+
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct batch {
+    struct writer_job job;
+    struct api *api;
+    struct api_call *call;
+    struct codec_batch request;
+    struct store_batch row;
+};
+
+static enum rk_status batch_run(struct writer_job *job, struct store *store, struct rk_error *err)
+{
+    return store_put_batch(store, &((struct batch *)job)->row, clock_unix_ms(), err);
+}
+
+static void batch_free(struct batch *batch)
+{
+    codec_batch_close(&batch->request);
+    free(batch);
+}
+
+static void write_answer(const struct batch *batch, struct emit *out)
+{
+    emit_open(out, '{');
+    emit_key(out, "accepted_groups");
+    emit_integer(out, batch->row.duplicate ? 0 : (int64_t)batch->row.n);
+    emit_key(out, "items");
+    emit_integer(out, batch->row.items);
+    emit_key(out, "seq");
+    emit_open(out, '[');
+    if (batch->row.n > 0) {
+        emit_integer(out, batch->row.first_seq);
+        emit_integer(out, batch->row.last_seq);
+    }
+    emit_close(out, ']');
+    if (batch->row.duplicate) {
+        emit_key(out, "duplicate");
+        emit_boolean(out, true);
+    }
+    emit_close(out, '}');
+}
+
+static void batch_done(struct writer_job *job, const struct writer_outcome *outcome)
+{
+    struct batch *batch = (struct batch *)job;
+    struct api_call *call = batch->call;
+    struct problem problem = {0};
+
+    if (outcome->err.status == RK_OK) {
+        metrics_add(batch->api->metrics, METRIC_GROUPS_ACCEPTED,
+                    batch->row.duplicate ? 0 : batch->row.n);
+        write_answer(batch, &call->answer);
+        (void)api_answer(call, 200);
+    } else if (outcome->err.status == RK_MISMATCH) {
+        (void)api_fail(call, PROBLEM_BATCH_CONFLICT,
+                       "the batch id was used before with other lists");
+    } else {
+        api_outcome_problem(outcome, &problem);
+        (void)api_problem(call, &problem);
+    }
+    batch_free(batch);
+    call->finish(call);
+}
+
+/* The checksum of all payloads, each with its length before it. */
+static bool seal(const struct codec_batch *request, uint8_t sha256[STORE_SHA256_BYTES])
+{
+    gnutls_hash_hd_t hash;
+
+    if (gnutls_hash_init(&hash, GNUTLS_DIG_SHA256) < 0) {
+        return false;
+    }
+    for (size_t i = 0; i < request->n; i++) {
+        const uint64_t n = request->payload_n[i];
+        (void)gnutls_hash(hash, &n, sizeof n);
+        (void)gnutls_hash(hash, request->payload[i], request->payload_n[i]);
+    }
+    gnutls_hash_deinit(hash, sha256);
+    return true;
+}
+
+/* Checks the lists by the rules of the model, which must exist. */
+static bool read_groups(struct api *api, struct api_slot *slot, struct batch *batch,
+                        struct problem *problem)
+{
+    const struct models_copy *models = models_read(api->models, slot->number);
+    const struct served *served = models_find(models, batch->request.model);
+    bool read = served != NULL ||
+                problem_set(problem, PROBLEM_UNKNOWN_MODEL, "there is no model of this name");
+
+    if (read) {
+        batch->row.model = served->id;
+        read = codec_batch_groups(&batch->request, &served->config.model.features,
+                                  batch->call->lenient, &slot->list, &batch->row.items, problem);
+    }
+    models_done(api->models, slot->number, models);
+    return read;
+}
+
+static bool open_batch(struct batch *batch, struct problem *problem)
+{
+    struct api_call *call = batch->call;
+    char model[STORE_NAME_MAX + 2], batch_id[STORE_ID_MAX + 2];
+    const bool ndjson = api_is_ndjson(call);
+    const bool has_model = ndjson && api_query(call, "model", model, sizeof model);
+    const bool has_id = ndjson && api_query(call, "batch_id", batch_id, sizeof batch_id);
+
+    if (api_query_flag(call, "dry_run")) {
+        return problem_set(problem, PROBLEM_VALIDATION_FAILED, "dry_run is not in this version");
+    }
+    return codec_batch_open(call->body, call->body_n, ndjson, has_model ? model : NULL,
+                            has_id ? batch_id : NULL, call->lenient, &batch->request, problem);
+}
+
+bool api_batches(struct api *api, struct api_slot *slot, struct api_call *call)
+{
+    struct batch *batch = calloc(1, sizeof *batch);
+    const struct catalogue_copy *catalogue;
+    struct problem problem = {0};
+
+    if (batch == NULL) {
+        return api_fail(call, PROBLEM_OUT_OF_MEMORY, "no memory for a request");
+    }
+    *batch = (struct batch){.job = {.run = batch_run, .done = batch_done, .bytes = call->body_n},
+                            .api = api,
+                            .call = call};
+    if (!open_batch(batch, &problem) || !read_groups(api, slot, batch, &problem)) {
+        batch_free(batch);
+        return api_problem(call, &problem);
+    }
+    catalogue = catalogue_read(api->catalogue, slot->number);
+    batch->row.catalogue_seq = catalogue->seq;
+    catalogue_done(api->catalogue, slot->number, catalogue);
+    batch->row.batch_id = batch->request.batch_id;
+    batch->row.payload = (const char *const *)batch->request.payload;
+    batch->row.payload_n = batch->request.payload_n;
+    batch->row.n = batch->request.n;
+    batch->job.weight = batch->request.n > 0 ? batch->request.n : 1;
+    if (!seal(&batch->request, batch->row.sha256)) {
+        batch_free(batch);
+        return api_fail(call, PROBLEM_INTERNAL, "no checksum can be made");
+    }
+    return api_park_job(api, call, &batch->job);
+}

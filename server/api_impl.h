@@ -1,0 +1,119 @@
+/*
+ * What the files of the API share: the slot, the table of routes, and how answers are made.
+ */
+#ifndef RANKD_SERVER_API_IMPL_H
+#define RANKD_SERVER_API_IMPL_H
+
+#include "api.h"
+#include "list.h"
+
+#include <rankd/group.h>
+
+struct api_slot {
+    _Atomic bool busy;
+    size_t number;       /* in models, catalogue and live models */
+    struct store *store; /* a reading connection */
+    struct list list;
+    struct rk_group_builder builder;
+    void *work; /* (cap_work) bytes of a forward pass */
+    size_t cap_work;
+    double *score; /* (cap_score), with order and scratch */
+    uint32_t *order;
+    uint32_t *scratch;
+    size_t cap_score;
+    struct emit served; /* the items of an answer */
+};
+
+/* Handles a call: true: answered; false: parked. */
+typedef bool (*api_handler)(struct api *api, struct api_slot *slot, struct api_call *call);
+
+enum api_body {
+    API_NO_BODY,
+    API_JSON,
+    API_JSON_OR_NDJSON
+};
+
+struct api_route {
+    const char *method;
+    const char *path; /* "{}" is a segment that becomes a parameter */
+    enum api_body body;
+    size_t limit; /* bytes of body */
+    api_handler handle;
+};
+
+#define API_BODY_SMALL ((size_t)1 << 20)
+#define API_BODY_LARGE ((size_t)16 << 20)
+
+/* Answers. All return true, so that a handler ends with them. */
+bool api_answer(struct api_call *call, int status);
+bool api_problem(struct api_call *call, const struct problem *problem);
+bool api_fail(struct api_call *call, enum problem_kind kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+bool api_error(struct api_call *call, const struct rk_error *err);
+
+/* The body of an answer that is a problem (RFC 9457). */
+void api_write_problem(const struct api_call *call, const struct problem *problem,
+                       struct emit *out);
+
+/* The problem of a job that was not committed. */
+void api_outcome_problem(const struct writer_outcome *outcome, struct problem *problem);
+
+/* Is the body NDJSON? */
+bool api_is_ndjson(const struct api_call *call);
+
+/*
+ * A decoded query parameter; absent: false. Longer than n - 1 bytes: cut, so that no valid value
+ * equals it.
+ */
+bool api_query(const struct api_call *call, const char *name, char *value, size_t n);
+
+/* Is a query parameter "1" or "true"? */
+bool api_query_flag(const struct api_call *call, const char *name);
+
+/*
+ * Parks the call and submits a job or command; when there is no room the call is answered with a
+ * problem. Always returns false.
+ */
+bool api_park_job(struct api *api, struct api_call *call, struct writer_job *job);
+bool api_park_command(struct api *api, struct api_call *call, struct trainer_command *command);
+
+/* Percent-decodes n bytes. @return false: broken, or a zero byte, or no room. */
+bool api_decode(const char *text, size_t n, bool plus_is_space, char *to, size_t size,
+                size_t *length);
+
+/* Handlers. */
+bool api_score(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_feedback(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_batches(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_models_list(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_model_put(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_model_get(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_model_delete(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_versions(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_training(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_train(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_pause(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_resume(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_activate(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_items_list(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_items_put(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_item_put(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_item_get(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_item_delete(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_users_list(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_users_put(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_user_put(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_user_get(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_user_delete(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_ranking(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_livez(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_readyz(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_readyz_feedback(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_metrics(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_openapi(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_problem_page(struct api *api, struct api_slot *slot, struct api_call *call);
+
+/* All routes, for metrics. */
+const struct api_route *api_routes(size_t *n);
+
+#endif

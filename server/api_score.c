@@ -1,0 +1,373 @@
+/*
+ * POST /v1/score: read, assemble, score with one version, order, answer, and queue the ranking for
+ * the log.
+ */
+#include "api_impl.h"
+#include "assemble.h"
+#include "clock.h"
+#include "codec.h"
+#include "lines.h"
+#include "ulid.h"
+
+#include <rankd/eval.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+/* One list on its way through. */
+struct scoring {
+    struct codec_score request;
+    const char *text; /* as received */
+    size_t text_n;
+    uint32_t which[LIST_ITEMS_MAX]; /* items that may be shown */
+    size_t n;
+    size_t n_shown; /* of these, how many are */
+    const struct served *model;
+    int64_t version;
+    int64_t catalogue_seq;
+    char made_id[ULID_TEXT];
+    const char *ranking_id;
+    bool fell_back; /* a score was not finite: the list stands in its own order */
+    bool logged;
+};
+
+/* ---- features from the catalogue ---- */
+
+static enum rk_status catalogue_features(void *context, enum rk_side side,
+                                         const struct list_entity *entity,
+                                         const struct rk_feature **features, size_t *n,
+                                         struct rk_error *err)
+{
+    const struct catalogue_copy *copy = context;
+    const struct catalogue_entry *entry = catalogue_find(
+        copy, side == RK_ITEM ? CATALOGUE_ITEM : CATALOGUE_USER, entity->hash, entity->id);
+
+    (void)err;
+    *features = entry != NULL ? entry->feature : NULL;
+    *n = entry != NULL ? entry->n : 0;
+    return RK_OK;
+}
+
+/* Stored features that do not fit the model: the place is the item that has them. */
+static bool assemble_problem(const struct rk_error *err, size_t where, struct problem *problem)
+{
+    if (err->status != RK_MISMATCH) {
+        return problem_from_error(problem, err);
+    }
+    problem_set(problem, PROBLEM_INDEX_OUTSIDE, "a stored feature: %s", err->text);
+    problem->has_pointer = true;
+    if (where == SIZE_MAX) {
+        (void)snprintf(problem->pointer, sizeof problem->pointer, "/user/id");
+    } else {
+        (void)snprintf(problem->pointer, sizeof problem->pointer, "/items/%zu", where);
+    }
+    return false;
+}
+
+static bool assemble(struct api *api, struct api_slot *slot, struct scoring *scoring,
+                     struct rk_group *group, struct problem *problem)
+{
+    const struct catalogue_copy *copy = catalogue_read(api->catalogue, slot->number);
+    /* The source only reads what its context points to. */
+    const struct assemble_source source = {catalogue_features, (void *)(uintptr_t)copy};
+    struct rk_error err = {0};
+    size_t where;
+    const enum rk_status status =
+        assemble_group(&slot->list, &scoring->model->config.model, &source, scoring->which,
+                       scoring->n, false, &slot->builder, group, &where, &err);
+
+    scoring->catalogue_seq = copy->seq;
+    catalogue_done(api->catalogue, slot->number, copy);
+    return status == RK_OK || assemble_problem(&err, where, problem);
+}
+
+/* ---- scores ---- */
+
+static bool grow(void *array, size_t n, size_t size)
+{
+    void *old, *grown;
+
+    memcpy(&old, array, sizeof old);
+    grown = realloc(old, n * size);
+    if (grown != NULL) {
+        memcpy(array, &grown, sizeof grown);
+    }
+    return grown != NULL;
+}
+
+static bool reserve(struct api_slot *slot, const struct rk_model *model,
+                    const struct rk_group *group)
+{
+    const size_t n = group->n_items * rk_model_heads(model);
+    const size_t work = rk_model_work(model, group->n_items, group->offset[group->n_items + 1]);
+
+    if (n > slot->cap_score) {
+        if (!grow(&slot->score, n, sizeof *slot->score) ||
+            !grow(&slot->order, n, sizeof *slot->order) ||
+            !grow(&slot->scratch, n, sizeof *slot->scratch)) {
+            return false;
+        }
+        slot->cap_score = n;
+    }
+    if (work > slot->cap_work) {
+        if (!grow(&slot->work, work, 1)) {
+            return false;
+        }
+        slot->cap_work = work;
+    }
+    return true;
+}
+
+/* Scores as they are answered, rounded to float, and their order. One version, whole. */
+static void score(struct api *api, struct api_slot *slot, struct scoring *scoring,
+                  struct live *live, const struct rk_group *group)
+{
+    const struct live_view view = live_read(live, slot->number);
+
+    scoring->version = view.version;
+    if (view.version == 0) {
+        memset(slot->score, 0,
+               scoring->n * sizeof *slot->score); /* untrained: the request's order stands */
+    } else {
+        scoring->fell_back = rk_model_forward(live->model, view.theta, group, slot->work,
+                                              slot->score, NULL) != RK_OK;
+    }
+    live_done(live, slot->number, &view);
+    for (size_t i = 0; i < scoring->n && !scoring->fell_back; i++) {
+        const float rounded = (float)slot->score[i];
+        scoring->fell_back = rounded - rounded != 0.0F;
+        slot->score[i] = (double)rounded;
+    }
+    if (scoring->fell_back) {
+        memset(slot->score, 0, scoring->n * sizeof *slot->score);
+        metrics_add(api->metrics, METRIC_NONFINITE, 1);
+    }
+    rk_eval_order(slot->score, scoring->n, slot->order, slot->scratch);
+    scoring->n_shown =
+        (int64_t)scoring->n < scoring->request.top_k ? scoring->n : (size_t)scoring->request.top_k;
+    metrics_add(api->metrics, METRIC_ITEMS_SCORED, scoring->n);
+}
+
+/* ---- the answer ---- */
+
+static const struct list_entity *shown_item(const struct api_slot *slot,
+                                            const struct scoring *scoring, size_t rank)
+{
+    return &slot->list.item[scoring->which[slot->order[rank]]].entity;
+}
+
+static void write_items(const struct api_slot *slot, const struct scoring *scoring,
+                        struct emit *out)
+{
+    emit_open(out, '[');
+    for (size_t r = 0; r < scoring->n_shown; r++) {
+        const struct list_entity *item = shown_item(slot, scoring, r);
+        emit_open(out, '{');
+        emit_key(out, "id");
+        emit_bytes(out, item->id, item->id_n);
+        emit_key(out, "rank");
+        emit_integer(out, (int64_t)r + 1);
+        emit_key(out, "score");
+        emit_float(out, (float)slot->score[slot->order[r]]);
+        emit_close(out, '}');
+    }
+    emit_close(out, ']');
+}
+
+static void write_answer(const struct api_slot *slot, const struct scoring *scoring,
+                         struct emit *out)
+{
+    emit_open(out, '{');
+    emit_key(out, "ranking_id");
+    emit_string(out, scoring->ranking_id);
+    emit_key(out, "model");
+    emit_string(out, scoring->model->name);
+    emit_key(out, "version");
+    emit_integer(out, scoring->version);
+    emit_key(out, "items");
+    emit_json(out, slot->served.text, slot->served.length);
+    if (!scoring->logged) {
+        emit_key(out, "logged");
+        emit_boolean(out, false);
+    }
+    if (scoring->fell_back) {
+        emit_key(out, "degraded");
+        emit_string(out, "fallback");
+    }
+    emit_close(out, '}');
+}
+
+/* ---- the log ---- */
+
+static int compare_hashes(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* A copy of the ranking in one block: hashes, then texts. */
+static struct writer_ranking *ranking_copy(const struct api_slot *slot,
+                                           const struct scoring *scoring)
+{
+    const size_t id_n = strlen(scoring->ranking_id) + 1;
+    const size_t hashes = scoring->n_shown * sizeof(uint64_t);
+    struct writer_ranking *copy =
+        malloc(sizeof *copy + hashes + id_n + scoring->text_n + slot->served.length);
+    uint64_t *shown;
+    char *at;
+
+    if (copy == NULL) {
+        return NULL;
+    }
+    shown = (uint64_t *)(void *)(copy + 1);
+    for (size_t r = 0; r < scoring->n_shown; r++) {
+        shown[r] = shown_item(slot, scoring, r)->hash;
+    }
+    qsort(shown, scoring->n_shown, sizeof *shown, compare_hashes);
+    at = (char *)shown + hashes;
+    memcpy(at, scoring->ranking_id, id_n);
+    memcpy(at + id_n, scoring->text, scoring->text_n);
+    memcpy(at + id_n + scoring->text_n, slot->served.text, slot->served.length);
+    *copy = (struct writer_ranking){.ranking = {.ranking_id = at,
+                                                .model = scoring->model->id,
+                                                .version = scoring->version,
+                                                .catalogue_seq = scoring->catalogue_seq,
+                                                .time_ms = clock_unix_ms(),
+                                                .request = at + id_n,
+                                                .request_n = scoring->text_n,
+                                                .served = at + id_n + scoring->text_n,
+                                                .served_n = slot->served.length,
+                                                .shown = shown,
+                                                .n_shown = scoring->n_shown}};
+    return copy;
+}
+
+/*
+ * Queues the ranking. Ids that rankd made are new; others are looked for in the log and among what
+ * is queued.
+ */
+static bool log_ranking(struct api *api, struct api_slot *slot, const struct scoring *scoring)
+{
+    struct writer_ranking *copy;
+    bool used_before = false;
+
+    if (scoring->request.ranking_id != NULL &&
+        (store_has_ranking(slot->store, scoring->ranking_id, &used_before, NULL) != RK_OK ||
+         used_before)) {
+        metrics_add(api->metrics, METRIC_RANKINGS_UNLOGGED, 1);
+        return false;
+    }
+    copy = ranking_copy(slot, scoring);
+    if (copy == NULL) {
+        metrics_add(api->metrics, METRIC_RANKINGS_SHED, 1);
+        return false;
+    }
+    if (scoring->request.ranking_id != NULL) {
+        copy->id_hash = XXH3_64bits(scoring->ranking_id, strlen(scoring->ranking_id)) | 1;
+    }
+    if (!writer_log(api->writer, copy, &used_before)) {
+        metrics_add(api->metrics, used_before ? METRIC_RANKINGS_UNLOGGED : METRIC_RANKINGS_SHED, 1);
+        return false;
+    }
+    return true;
+}
+
+/* ---- one list ---- */
+
+static bool name_ranking(struct scoring *scoring, struct problem *problem)
+{
+    scoring->ranking_id = scoring->request.ranking_id;
+    if (scoring->ranking_id == NULL) {
+        if (!ulid_make(clock_unix_ms(), scoring->made_id)) {
+            return problem_set(problem, PROBLEM_INTERNAL, "the system gives no random numbers");
+        }
+        scoring->ranking_id = scoring->made_id;
+    }
+    return true;
+}
+
+static bool score_with(struct api *api, struct api_slot *slot, struct served *served, bool lenient,
+                       struct scoring *scoring, struct emit *out, struct problem *problem)
+{
+    struct rk_group group;
+
+    scoring->model = served;
+    if (scoring->request.explain) {
+        return problem_set(problem, PROBLEM_VALIDATION_FAILED, "explain is not in this version");
+    }
+    if (!codec_score_list(&scoring->request, &served->config.model.features, lenient, &slot->list,
+                          scoring->which, &scoring->n, problem) ||
+        !assemble(api, slot, scoring, &group, problem) || !name_ranking(scoring, problem)) {
+        return false;
+    }
+    if (!reserve(slot, served->model, &group)) {
+        return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for %zu items", scoring->n);
+    }
+    score(api, slot, scoring, &served->live, &group);
+    emit_reset(&slot->served);
+    write_items(slot, scoring, &slot->served);
+    if (slot->served.failed) {
+        return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for the answer");
+    }
+    scoring->logged =
+        scoring->request.log && scoring->n_shown > 0 && log_ranking(api, slot, scoring);
+    write_answer(slot, scoring, out);
+    return true;
+}
+
+static bool score_list(struct api *api, struct api_slot *slot, const char *text, size_t n,
+                       bool lenient, struct emit *out, struct problem *problem)
+{
+    struct scoring scoring = {.text = text, .text_n = n};
+    bool done = codec_score_open(text, n, lenient, &scoring.request, problem);
+
+    if (done) {
+        const struct models_copy *models = models_read(api->models, slot->number);
+        struct served *served = models_find(models, scoring.request.model);
+        done = served != NULL
+                   ? score_with(api, slot, served, lenient, &scoring, out, problem)
+                   : problem_set(problem, PROBLEM_UNKNOWN_MODEL, "there is no model of this name");
+        models_done(api->models, slot->number, models);
+    }
+    codec_score_close(&scoring.request);
+    return done;
+}
+
+/*
+ * A line that cannot be answered gets its problem in place of an answer; the others are answered
+ * all the same.
+ */
+static bool score_lines(struct api *api, struct api_slot *slot, struct api_call *call)
+{
+    struct lines lines = lines_of(call->body, call->body_n);
+    const char *line;
+    size_t n;
+
+    while (lines_next(&lines, &line, &n)) {
+        struct problem problem = {0};
+        const size_t start = call->answer.length;
+        if (!score_list(api, slot, line, n, call->lenient, &call->answer, &problem)) {
+            call->answer.length = start;
+            api_write_problem(call, &problem, &call->answer);
+        }
+        emit_raw(&call->answer, "\n", 1);
+        call->answer.comma = false;
+    }
+    call->answer_type = "application/x-ndjson";
+    return api_answer(call, 200);
+}
+
+bool api_score(struct api *api, struct api_slot *slot, struct api_call *call)
+{
+    struct problem problem = {0};
+
+    if (api_is_ndjson(call)) {
+        return score_lines(api, slot, call);
+    }
+    if (!score_list(api, slot, call->body, call->body_n, call->lenient, &call->answer, &problem)) {
+        return api_problem(call, &problem);
+    }
+    return api_answer(call, 200);
+}

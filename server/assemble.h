@@ -1,0 +1,42 @@
+/*
+ * From a list and the catalogue to a group: ids become features, stored features are laid under
+ * those of the request, and what user and context say goes into the group's row 0.
+ */
+#ifndef RANKD_SERVER_ASSEMBLE_H
+#define RANKD_SERVER_ASSEMBLE_H
+
+#include "list.h"
+
+#include <rankd/group.h>
+#include <rankd/model.h>
+
+/*
+ * Where stored features come from: the catalogue in memory when serving, revisions in the store
+ * when learning.
+ */
+struct assemble_source {
+    /* The features of an id: n out, 0 when nothing is stored; borrowed until the next call. */
+    enum rk_status (*find)(void *context, enum rk_side side, const struct list_entity *entity,
+                           const struct rk_feature **features, size_t *n, struct rk_error *err);
+    void *context;
+};
+
+/**
+ * Builds the group of a list.
+ *
+ * @param which    (n) numbers of the items to take, in this order.
+ * @param labelled the items' labels, weights and teacher scores go into the group too.
+ * @param builder  its memory is reused.
+ * @param group    out, a view into the builder.
+ * @param where    out on error: the number of the item whose stored features do not fit, or
+ * SIZE_MAX for the user's.
+ * @return RK_OK; RK_MISMATCH: a stored column is outside the model's space; RK_NOMEM; what source
+ * says.
+ */
+RK_MUST_CHECK enum rk_status
+assemble_group(const struct list *list, const struct rk_model_config *config,
+               const struct assemble_source *source, const uint32_t *which, size_t n, bool labelled,
+               struct rk_group_builder *builder, struct rk_group *group, size_t *where,
+               struct rk_error *err);
+
+#endif

@@ -1,0 +1,136 @@
+/*
+ * Request bodies: from bytes to checked requests, without knowing what will be done with them.
+ * Texts are borrowed from the parsed document that each request struct holds until it is closed.
+ */
+#ifndef RANKD_SERVER_CODEC_H
+#define RANKD_SERVER_CODEC_H
+
+#include "catalogue.h"
+#include "list.h"
+#include "store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CODEC_EVENTS_MAX  1000
+#define CODEC_GROUPS_MAX  1000
+#define CODEC_ENTRIES_MAX 10000 /* items or users in one request */
+#define CODEC_VALUE_MAX   1e6
+#define CODEC_TYPE_MAX    64
+#define CODEC_JSON_FACTOR                                                                          \
+    16 /* heap bytes a tree may take for each byte of the route's body limit */
+
+/* ---- POST /v1/score ---- */
+
+struct codec_score {
+    struct json_document document;
+    struct json_node root;
+    const char *model;      /* "default" if none was named */
+    const char *ranking_id; /* NULL: make one */
+    int64_t top_k;          /* INT64_MAX = all */
+    bool explain;
+    bool log;
+};
+
+/**
+ * Parses a request and reads all but user, context, items and exclude, whose rules depend on the
+ * model. Close it even on false.
+ */
+bool codec_score_open(const char *text, size_t n, bool lenient, struct codec_score *score,
+                      struct problem *problem);
+
+/**
+ * Reads user, context and items by the rules of a model's space, and the items that may be shown:
+ * those not excluded.
+ *
+ * @param which  out, room for LIST_ITEMS_MAX item numbers in the request's order.
+ */
+bool codec_score_list(const struct codec_score *score, const struct rk_space *space, bool lenient,
+                      struct list *list, uint32_t *which, size_t *n_which, struct problem *problem);
+
+void codec_score_close(struct codec_score *score);
+
+/* ---- POST /v1/feedback ---- */
+
+struct codec_feedback {
+    struct json_document *document; /* (n_documents): one, or one a line */
+    size_t n_documents;
+    struct store_event *event; /* (n) */
+    char (*made_id)[33];       /* (n) ids made for events without one */
+    size_t n;
+};
+
+/** Reads one event, {"events": [...]}, or an event a line. Close it even on false. */
+bool codec_feedback_read(const char *text, size_t n, bool ndjson, bool lenient,
+                         struct codec_feedback *feedback, struct problem *problem);
+void codec_feedback_close(struct codec_feedback *feedback);
+
+/* ---- POST /v1/batches ---- */
+
+struct codec_batch {
+    struct json_document document;
+    char *model;    /* "default" if none was named; owned */
+    char *batch_id; /* NULL: unnamed; owned */
+    char **payload; /* (n) compact JSON of each list, owned */
+    size_t *payload_n;
+    size_t n;
+    struct json_node root; /* of the document; all zero with NDJSON */
+    const char *text;      /* NDJSON: borrowed until closed */
+    size_t text_n;
+};
+
+/**
+ * Reads the head of a batch: model and batch_id, from the body or (NDJSON) as given. Close it even
+ * on false.
+ */
+bool codec_batch_open(const char *text, size_t n, bool ndjson, const char *model,
+                      const char *batch_id, bool lenient, struct codec_batch *batch,
+                      struct problem *problem);
+
+/**
+ * Checks every list by the rules of a model's space and keeps its payload. @param items  out: items
+ * in all lists.
+ */
+bool codec_batch_groups(struct codec_batch *batch, const struct rk_space *space, bool lenient,
+                        struct list *list, int64_t *items, struct problem *problem);
+void codec_batch_close(struct codec_batch *batch);
+
+/* ---- /v1/items and /v1/users ---- */
+
+struct codec_entries {
+    struct catalogue_entry **entry; /* (n), owned until taken: set what is taken to NULL */
+    char **features;                /* (n) compact JSON, owned */
+    size_t n;
+};
+
+/**
+ * Reads `{"features": {...}}` for the id given, or without an id {"items": [{"id", "features"}]}
+ * (or "users"), or one such object a line. Close it even on false.
+ */
+bool codec_entries_read(const char *text, size_t n, bool ndjson, enum rk_side side, const char *id,
+                        bool lenient, struct codec_entries *entries, struct problem *problem);
+void codec_entries_close(struct codec_entries *entries);
+
+/**
+ * Parses stored features (from the store) into an entry; NULL: out of memory or damaged. Free it.
+ */
+struct catalogue_entry *codec_entry_parse(enum rk_side side, const char *id, const char *features);
+
+/* ---- stored payloads ---- */
+
+/**
+ * Parses what codec accepted and the store kept: a ranking's request or a batch's list. Close the
+ * document even on false.
+ */
+bool codec_stored_list(const char *text, size_t n, const struct rk_space *space, bool labelled,
+                       struct json_document *document, struct list *list, struct problem *problem);
+
+/** The item ids of a stored ranking's `served`, in order: calls each. false if it is damaged. */
+bool codec_served_each(const char *served, size_t n,
+                       void (*each)(void *context, const char *id, size_t rank), void *context);
+
+/** Reads an RFC 3339 time into Unix milliseconds. */
+bool codec_time(const char *text, int64_t *unix_ms);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * Cutting a step out of the log: which records it takes, and the labelled groups they make. What a
+ * range of the log gives is a function of the log alone, so that recovery cuts the same groups from
+ * the range a step row recorded.
+ */
+#ifndef RANKD_SERVER_CUT_H
+#define RANKD_SERVER_CUT_H
+
+#include "list.h"
+#include "model_config.h"
+#include "store.h"
+
+#include <rankd/group.h>
+
+/*
+ * What a step takes: batches and events in (from_seq, to_seq]; and, where a window is waited for,
+ * rankings in (due_from, due_to].
+ */
+struct cut_range {
+    int64_t from_seq, to_seq;
+    int64_t due_from, due_to;
+};
+
+/* The groups of a step, with the memory to make them, kept for the next. */
+struct cut {
+    struct rk_group **group; /* (n), owned */
+    int64_t *seq;     /* (n) the log position each is named by: its ranking's or its batch list's */
+    int64_t *time_ms; /* (n) when what made it learnable arrived */
+    size_t n, capacity;
+    struct rk_group_builder builder;
+    struct list list;
+    uint64_t *shown; /* (cap_shown) */
+    size_t cap_shown;
+};
+
+/** Frees what a cut owns; a zeroed one is accepted. */
+void cut_deinit(struct cut *cut);
+
+/**
+ * Decides how far the next step goes: at most config->training.batch_groups lists.
+ *
+ * @param range    in: from_seq and due_from; out: to_seq and due_to, equal to them where there is
+ * nothing.
+ * @param log_end  last committed seq. @param now_ms  server clock, for windows that have ended.
+ */
+RK_MUST_CHECK enum rk_status cut_plan(struct store *store, int64_t model,
+                                      const struct model_config *config, int64_t log_end,
+                                      int64_t now_ms, struct cut_range *range,
+                                      struct rk_error *err);
+
+/**
+ * Makes the groups of a range: each batch list as it is; each ranking with a new event with all its
+ * labels so far, if one changed, once; each ranking whose window ended. Lists that cannot be read
+ * any more are left out and logged.
+ */
+RK_MUST_CHECK enum rk_status cut_groups(struct store *store, int64_t model,
+                                        const struct model_config *config,
+                                        const struct cut_range *range, struct cut *cut,
+                                        struct rk_error *err);
+
+#endif

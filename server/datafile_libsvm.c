@@ -1,0 +1,343 @@
+/*
+ * libsvm (SVMlight) lines: label [qid:N] index:value ... # comment. Indices are taken as they
+ * stand. strtod reads in the "C" locale, since rankd never calls setlocale; in another one a number
+ * with a point would be refused, not misread.
+ */
+#include "datafile_impl.h"
+#include "list.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DIGITS_MAX 9 /* of an index or a list's size */
+
+struct libsvm {
+    struct datafile_reader *reader;
+    bool by_qid;    /* else by sizes */
+    bool is_open;   /* a list is */
+    uint64_t qid;   /* of the open list */
+    size_t n_items; /* in the open list so far */
+    size_t left;    /* by sizes: rows the open list still needs */
+    size_t n_rows;  /* in all lists so far */
+};
+
+/* ---- words ---- */
+
+static void skip_blanks(const char **at)
+{
+    *at += strspn(*at, " \t\r\v\f");
+}
+
+static bool is_end(char c)
+{
+    return c == '\0' || c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
+}
+
+/*
+ * A decimal number that ends where its word does. false: it is none, or "nan", "inf", hexadecimal.
+ */
+static bool take_number(const char **at, double *number)
+{
+    const size_t length = strspn(*at, "+-.0123456789eE");
+    char *end;
+
+    *number = strtod(*at, &end);
+    if (length == 0 || end != *at + length || !is_end(*end)) {
+        return false;
+    }
+    *at = end;
+    return true;
+}
+
+/* Digits without sign or leading zero, up to `stop`. @return their number; 0: it is none. */
+static size_t take_digits(const char **at, size_t most, char stop, uint64_t *number)
+{
+    const char *digit = *at;
+    size_t n;
+
+    *number = 0;
+    for (; *digit >= '0' && *digit <= '9' && digit < *at + most; digit++) {
+        *number = *number * 10 + (uint64_t)(*digit - '0');
+    }
+    n = (size_t)(digit - *at);
+    if ((n > 1 && **at == '0') || !(*digit == stop || (stop == '\0' && is_end(*digit)))) {
+        return 0;
+    }
+    *at = digit;
+    return n;
+}
+
+/* ---- rows ---- */
+
+static enum rk_status read_label(const char **at, float *label, struct rk_error *err)
+{
+    double number;
+
+    if (!take_number(at, &number)) {
+        return rk_fail(err, RK_INVALID, "a line starts with a label, a number from 0 to 31");
+    }
+    if (!(number >= 0 && number <= LIST_LABEL_MAX)) {
+        return rk_fail(err, RK_INVALID, "label %g is not from 0 to 31", number);
+    }
+    *label = (float)number;
+    return RK_OK;
+}
+
+/* A qid, if one stands here. */
+static enum rk_status read_qid(const char **at, bool *has_qid, uint64_t *qid, struct rk_error *err)
+{
+    skip_blanks(at);
+    *has_qid = strncmp(*at, "qid:", 4) == 0;
+    if (*has_qid) {
+        *at += 4;
+        if (take_digits(at, 18, '\0', qid) == 0) {
+            return rk_fail(err, RK_INVALID, "qid takes a whole number of at most 18 digits");
+        }
+    }
+    return RK_OK;
+}
+
+static enum rk_status read_feature(struct libsvm *svm, const char **at, size_t place,
+                                   struct rk_error *err)
+{
+    const struct rk_space *space = &svm->reader->options->config->features;
+    const char *const name = *at;
+    uint64_t column;
+    const size_t n = take_digits(at, DIGITS_MAX, ':', &column);
+    struct rk_error own = {0};
+    struct rk_feature feature;
+    enum rk_status status;
+    double value;
+
+    if (n == 0) {
+        return rk_fail(err, RK_INVALID, "feature %zu is not index:value, index a whole number",
+                       place);
+    }
+    ++*at;
+    if (!take_number(at, &value)) {
+        return rk_fail(err, RK_INVALID, "the value of index %.*s is not a finite number", (int)n,
+                       name);
+    }
+    if (!(value >= -JSON_NUMBER_MAX && value <= JSON_NUMBER_MAX)) {
+        return rk_fail(err, RK_INVALID, "the value of index %.*s is beyond +-%g", (int)n, name,
+                       JSON_NUMBER_MAX);
+    }
+    feature = space->kind == RK_INDEXED ? rk_feature_column((uint32_t)column, (float)value)
+                                        : rk_feature_number(RK_ITEM, name, n, (float)value);
+    status = rk_group_add(&svm->reader->builder, &feature, &own);
+    return status == RK_OK
+               ? RK_OK
+               : rk_fail(err, status == RK_NOMEM ? RK_NOMEM : RK_INVALID, "%s", own.text);
+}
+
+static enum rk_status read_features(struct libsvm *svm, const char *at, struct rk_error *err)
+{
+    const bool indexed = svm->reader->options->config->features.kind == RK_INDEXED;
+    const size_t most = indexed ? LIST_COLUMNS_MAX : LIST_FEATURES_MAX;
+    enum rk_status status = RK_OK;
+    size_t n = 0;
+
+    skip_blanks(&at);
+    while (*at != '\0' && status == RK_OK) {
+        if (n == most) {
+            return rk_fail(err, RK_INVALID, "an item has more than %zu features", most);
+        }
+        status = read_feature(svm, &at, ++n, err);
+        skip_blanks(&at);
+    }
+    return status;
+}
+
+/* ---- lists ---- */
+
+/* The size of the next list. @param got  out: false at the end. */
+static enum rk_status next_size(struct libsvm *svm, bool *got, struct rk_error *err)
+{
+    struct datafile_reader *reader = svm->reader;
+    const char *at;
+    uint64_t size = 0;
+    enum rk_status status;
+
+    reader->wrong = &reader->sizes;
+    status = datafile_lines_next(&reader->sizes, got, err);
+    if (status != RK_OK || !*got) {
+        return status;
+    }
+    at = reader->sizes.text;
+    skip_blanks(&at);
+    if (take_digits(&at, DIGITS_MAX, '\0', &size) == 0 || at[strspn(at, " \t\r\v\f")] != '\0' ||
+        size == 0 || size > LIST_ITEMS_MAX) {
+        return rk_fail(err, RK_INVALID, "the size of a list is a whole number from 1 to %d",
+                       LIST_ITEMS_MAX);
+    }
+    svm->left = (size_t)size;
+    reader->wrong = &reader->lines;
+    return RK_OK;
+}
+
+static enum rk_status close_list(struct libsvm *svm, struct rk_error *err)
+{
+    struct rk_group view;
+    enum rk_status status;
+
+    if (!svm->is_open) {
+        return RK_OK;
+    }
+    svm->is_open = false;
+    status = rk_group_end(&svm->reader->builder, true, &view, err);
+    return status == RK_OK ? datafile_add(svm->reader, &view, err) : status;
+}
+
+static enum rk_status open_list(struct libsvm *svm, struct rk_error *err)
+{
+    enum rk_status status = close_list(svm, err);
+    bool got = true;
+
+    if (status == RK_OK && !svm->by_qid) {
+        status = next_size(svm, &got, err);
+    }
+    if (status == RK_OK && !got) {
+        svm->reader->wrong = &svm->reader->lines;
+        return rk_fail(err, RK_INVALID, "one row too many: the sizes of the lists add up to %zu",
+                       svm->n_rows);
+    }
+    svm->is_open = true;
+    svm->n_items = 0;
+    return status == RK_OK ? rk_group_begin(&svm->reader->builder,
+                                            &svm->reader->options->config->features, 0, err)
+                           : status;
+}
+
+/* Opens a new list where the row begins one. */
+static enum rk_status place_row(struct libsvm *svm, bool has_qid, uint64_t qid,
+                                struct rk_error *err)
+{
+    const bool begins = !svm->is_open || (svm->by_qid ? qid != svm->qid : svm->left == 0);
+    enum rk_status status = RK_OK;
+
+    if (svm->by_qid && !has_qid) {
+        return rk_fail(err, RK_INVALID, "a row without qid, the rows before it have one");
+    }
+    if (begins) {
+        status = open_list(svm, err);
+        svm->qid = qid;
+    } else if (svm->n_items == LIST_ITEMS_MAX) {
+        status = rk_fail(err, RK_INVALID, "a list has more than %d items", LIST_ITEMS_MAX);
+    }
+    return status;
+}
+
+static enum rk_status read_row(struct libsvm *svm, struct rk_error *err)
+{
+    const char *at = svm->reader->lines.text;
+    bool has_qid = false;
+    uint64_t qid = 0;
+    float label = 0;
+    enum rk_status status;
+
+    skip_blanks(&at);
+    status = read_label(&at, &label, err);
+    if (status == RK_OK) {
+        status = read_qid(&at, &has_qid, &qid, err);
+    }
+    if (status == RK_OK) {
+        status = place_row(svm, has_qid, qid, err);
+    }
+    if (status == RK_OK) {
+        status = rk_group_begin_item(&svm->reader->builder, 0, err);
+    }
+    if (status == RK_OK) {
+        rk_group_label(&svm->reader->builder, label, 1.0F);
+        status = read_features(svm, at, err);
+    }
+    svm->n_rows++;
+    svm->n_items++;
+    svm->left -= svm->left > 0 ? 1 : 0;
+    return status;
+}
+
+/* ---- the file ---- */
+
+/* Cuts the comment off the line. @return false: nothing else is on it. */
+static bool cut_comment(struct datafile_lines *lines)
+{
+    char *comment = strchr(lines->text, '#');
+
+    if (comment != NULL) {
+        *comment = '\0';
+    }
+    return lines->text[strspn(lines->text, " \t\r\v\f")] != '\0';
+}
+
+/* How lists are told apart: sizes that were named, else qid, else sizes beside the file. */
+static enum rk_status choose_lists(struct libsvm *svm, struct rk_error *err)
+{
+    struct datafile_reader *reader = svm->reader;
+    const struct datafile_options *options = reader->options;
+    const char *path = options->sizes;
+    enum rk_status status;
+
+    if (path == NULL && strstr(reader->lines.text, "qid:") != NULL) {
+        svm->by_qid = true;
+        return RK_OK;
+    }
+    if (path == NULL) {
+        const size_t room = strlen(options->path) + sizeof ".query";
+        reader->sizes_path = malloc(room);
+        if (reader->sizes_path == NULL) {
+            return rk_fail(err, RK_NOMEM, "out of memory for a path");
+        }
+        (void)snprintf(reader->sizes_path, room, "%s.query", options->path);
+        path = reader->sizes_path;
+    }
+    status = datafile_lines_open(path, &reader->sizes, options->sizes != NULL ? err : NULL);
+    if (status != RK_OK && options->sizes == NULL) {
+        return rk_fail(err, RK_INVALID,
+                       "nothing tells its lists apart: no qid in it, no file .query beside it, no "
+                       "--query");
+    }
+    reader->wrong = status != RK_OK ? &reader->sizes : reader->wrong;
+    return status;
+}
+
+/* After the last row: no list may want more of them. */
+static enum rk_status finish(struct libsvm *svm, struct rk_error *err)
+{
+    const size_t missing = svm->left;
+    enum rk_status status = RK_OK;
+    bool got = false;
+
+    if (missing == 0 && !svm->by_qid) {
+        status = next_size(svm, &got, err);
+    }
+    if (status == RK_OK && (missing > 0 || got)) {
+        svm->reader->wrong = &svm->reader->sizes;
+        return rk_fail(err, RK_INVALID, "the data has only %zu rows: this list lacks %zu",
+                       svm->n_rows, missing > 0 ? missing : svm->left);
+    }
+    return status == RK_OK ? close_list(svm, err) : status;
+}
+
+enum rk_status datafile_read_libsvm(struct datafile_reader *reader, struct rk_error *err)
+{
+    struct libsvm svm = {.reader = reader};
+    enum rk_status status = RK_OK;
+    bool got = true, chosen = false;
+
+    while (status == RK_OK && got) {
+        if (cut_comment(&reader->lines)) {
+            if (!chosen) {
+                status = choose_lists(&svm, err);
+                chosen = true;
+            }
+            status = status == RK_OK ? read_row(&svm, err) : status;
+        }
+        if (status == RK_OK) {
+            status = datafile_next(reader, &got, err);
+        }
+    }
+    if (status == RK_OK && chosen) {
+        status = finish(&svm, err);
+    }
+    return status;
+}

@@ -1,0 +1,469 @@
+/*
+ * Between libmicrohttpd's callbacks and api_call.
+ */
+#include "http.h"
+
+#include "address.h"
+#include "clock.h"
+#include "log.h"
+#include "ulid.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CONNECTION_MEMORY ((size_t)32 << 10) /* head of a request; its body is gathered outside */
+#define IDLE_S            15
+#define QUERY_MAX         1024
+#define REQUEST_ID_MAX    64
+#define QUIET_NS                                                                                   \
+    INT64_C(                                                                                       \
+        50000000) /* nothing under way for so long: those let in last have sent their requests */
+
+struct http {
+    struct MHD_Daemon *daemon;
+    struct api *api;
+    struct http_options options;
+    uint16_t port;
+    _Atomic size_t body_bytes; /* of all requests under way */
+    _Atomic size_t under_way;
+};
+
+/* One request from its head to its last answer byte. */
+struct request {
+    struct api_call call;
+    struct http *http;
+    struct MHD_Connection *connection;
+    struct problem refusal; /* found before the API sees it */
+    bool handled;
+    bool close; /* what follows on the connection cannot be trusted */
+    char *path;
+    char query[QUERY_MAX];
+    char request_id[REQUEST_ID_MAX + 1];
+    char *body;
+    size_t body_n, body_room, limit;
+};
+
+static const char *header(struct MHD_Connection *connection, const char *name)
+{
+    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+/* ---- the head ---- */
+
+static bool is_sane_id(const char *id)
+{
+    const size_t n = id != NULL ? strlen(id) : 0;
+
+    return n >= 1 && n <= REQUEST_ID_MAX &&
+           strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
+}
+
+/* The caller's id if it is a sane one, else a new one. */
+static void name_request(struct request *request)
+{
+    const char *given = header(request->connection, "X-Request-Id");
+    char made[ULID_TEXT] = "";
+
+    if (is_sane_id(given)) {
+        memcpy(request->request_id, given, strlen(given) + 1);
+    } else if (ulid_make(clock_unix_ms(), made)) {
+        memcpy(request->request_id, made, sizeof made);
+    }
+    request->call.request_id = request->request_id;
+}
+
+/* Collects the raw query again: libmicrohttpd has cut it into arguments, but decoded nothing. */
+static enum MHD_Result add_argument(void *context, enum MHD_ValueKind kind, const char *key,
+                                    const char *value)
+{
+    struct request *request = context;
+    const size_t used = strlen(request->query);
+    const int n =
+        snprintf(request->query + used, sizeof request->query - used, "%s%s%s%s",
+                 used > 0 ? "&" : "", key, value != NULL ? "=" : "", value != NULL ? value : "");
+
+    (void)kind;
+    if (n < 0 || (size_t)n >= sizeof request->query - used) {
+        problem_set(&request->refusal, PROBLEM_BAD_REQUEST, "the query is longer than %d bytes",
+                    QUERY_MAX - 1);
+        return MHD_NO;
+    }
+    return MHD_YES;
+}
+
+static bool takes_body(const char *method)
+{
+    return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
+           strcmp(method, "PATCH") == 0;
+}
+
+/* Looks at the announced length before a byte of the body is taken. */
+static void check_length(struct request *request)
+{
+    const char *length = header(request->connection, "Content-Length");
+    const char *coding = header(request->connection, "Transfer-Encoding");
+    char *end;
+    unsigned long long n;
+
+    request->limit = api_body_limit(request->call.method, request->call.path);
+    if (length == NULL) {
+        if (coding == NULL && takes_body(request->call.method) &&
+            request->call.content_type != NULL) {
+            problem_set(&request->refusal, PROBLEM_LENGTH_REQUIRED, "send Content-Length");
+            request->close = true;
+        }
+        return;
+    }
+    errno = 0;
+    n = strtoull(length, &end, 10);
+    if (errno != 0 || *end != '\0' || (n > request->limit && request->limit > 0)) {
+        problem_set(&request->refusal, PROBLEM_BODY_TOO_LARGE, "at most %zu bytes are taken here",
+                    request->limit);
+        request->close = true;
+    }
+}
+
+static bool is_ops(const char *path)
+{
+    return strncmp(path, "/v1/", 4) != 0;
+}
+
+/* ---- parking ---- */
+
+static void park(struct api_call *call)
+{
+    struct request *request = call->owner;
+
+    MHD_suspend_connection(request->connection);
+}
+
+static void finish(struct api_call *call)
+{
+    struct request *request = call->owner;
+
+    MHD_resume_connection(request->connection);
+}
+
+static struct request *request_create(struct http *http, struct MHD_Connection *connection,
+                                      const char *path, const char *method)
+{
+    struct request *request = calloc(1, sizeof *request);
+
+    if (request == NULL) {
+        return NULL;
+    }
+    request->path = strdup(path);
+    if (request->path == NULL) {
+        free(request);
+        return NULL;
+    }
+    request->http = http;
+    request->connection = connection;
+    request->call = (struct api_call){.method = method,
+                                      .path = request->path,
+                                      .query = request->query,
+                                      .content_type = header(connection, "Content-Type"),
+                                      .park = park,
+                                      .finish = finish,
+                                      .owner = request,
+                                      .start_ns = clock_monotonic_ns()};
+    name_request(request);
+    (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument, request);
+    check_length(request);
+    if (http->options.ops_only && !is_ops(path)) {
+        problem_set(&request->refusal, PROBLEM_NOT_FOUND,
+                    "this listener answers health and metrics");
+    }
+    atomic_fetch_add(&http->under_way, 1);
+    return request;
+}
+
+/* ---- the body ---- */
+
+/* Room for n bytes more, within the pool that all requests share. */
+static bool reserve(struct request *request, size_t n)
+{
+    size_t room = request->body_room > 0 ? request->body_room : 4096;
+    size_t pooled;
+    char *grown;
+
+    if (request->body_n + n <= request->body_room) {
+        return true;
+    }
+    while (room < request->body_n + n) {
+        room *= 2;
+    }
+    pooled = atomic_fetch_add(&request->http->body_bytes, room - request->body_room) + room -
+             request->body_room;
+    if (pooled > request->http->options.body_pool_bytes) {
+        atomic_fetch_sub(&request->http->body_bytes, room - request->body_room);
+        return problem_set(&request->refusal, PROBLEM_OVERLOADED,
+                           "too many request bodies are in memory");
+    }
+    grown = realloc(request->body, room);
+    if (grown == NULL) {
+        atomic_fetch_sub(&request->http->body_bytes, room - request->body_room);
+        return problem_set(&request->refusal, PROBLEM_OUT_OF_MEMORY,
+                           "no memory for a request body");
+    }
+    request->body = grown;
+    request->body_room = room;
+    return true;
+}
+
+/*
+ * Takes a piece of the body. What is already refused is read past, up to twice the limit; then the
+ * connection is cut.
+ */
+static enum MHD_Result take_body(struct request *request, const char *bytes, size_t n)
+{
+    if (request->refusal.kind == PROBLEM_NONE && request->body_n + n > request->limit &&
+        request->limit > 0) {
+        problem_set(&request->refusal, PROBLEM_BODY_TOO_LARGE, "at most %zu bytes are taken here",
+                    request->limit);
+        request->close = true;
+    }
+    if (request->refusal.kind == PROBLEM_NONE && request->limit > 0 && reserve(request, n)) {
+        memcpy(request->body + request->body_n, bytes, n);
+        request->body_n += n;
+        return MHD_YES;
+    }
+    request->body_n += n; /* counted, not kept */
+    return request->body_n <= 2 * request->limit + CONNECTION_MEMORY ? MHD_YES : MHD_NO;
+}
+
+/* ---- the answer ---- */
+
+static void add_headers(struct MHD_Response *response, const struct request *request)
+{
+    const struct api_call *call = &request->call;
+    char number[16];
+
+    (void)MHD_add_response_header(response, "X-Request-Id", request->request_id);
+    (void)MHD_add_response_header(response, "Cache-Control", "no-store");
+    if (call->answer_type != NULL) {
+        (void)MHD_add_response_header(response, "Content-Type", call->answer_type);
+    }
+    if (call->allow != NULL) {
+        (void)MHD_add_response_header(response, "Allow", call->allow);
+    }
+    if (call->location[0] != '\0') {
+        (void)MHD_add_response_header(response, "Location", call->location);
+    }
+    if (call->retry_after_s > 0) {
+        (void)snprintf(number, sizeof number, "%d", call->retry_after_s);
+        (void)MHD_add_response_header(response, "Retry-After", number);
+    }
+    if (request->close || atomic_load(&request->http->api->draining)) {
+        (void)MHD_add_response_header(response, "Connection", "close");
+    }
+}
+
+static enum MHD_Result send_answer(struct request *request)
+{
+    size_t n = 0;
+    char *text = emit_take(&request->call.answer, &n);
+    struct MHD_Response *response;
+    enum MHD_Result queued;
+
+    response = MHD_create_response_from_buffer(n, text, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL) {
+        free(text);
+        return MHD_NO;
+    }
+    add_headers(response, request);
+    api_count(request->http->api, &request->call);
+    queued = MHD_queue_response(request->connection, (unsigned)request->call.status, response);
+    MHD_destroy_response(response);
+    return queued;
+}
+
+static enum MHD_Result handle(struct request *request)
+{
+    if (request->refusal.kind != PROBLEM_NONE) {
+        api_refuse(&request->call, &request->refusal);
+        return send_answer(request);
+    }
+    if (!request->handled || request->call.again) {
+        request->handled = true;
+        request->call.body = request->body != NULL ? request->body : "";
+        request->call.body_n = request->body_n;
+        if (!api_handle(request->http->api, &request->call)) {
+            return MHD_YES; /* suspended: called again when it is finished */
+        }
+    }
+    return send_answer(request);
+}
+
+/* ---- libmicrohttpd's callbacks ---- */
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_n, void **request_context)
+{
+    struct request *request = *request_context;
+
+    (void)version;
+    if (request == NULL) {
+        request = request_create(context, connection, url, method);
+        *request_context = request;
+        if (request == NULL) {
+            return MHD_NO;
+        }
+        /*
+         * An answer before the body closes the connection: right for what must not be read,
+         * wasteful for the rest.
+         */
+        return request->close ? handle(request) : MHD_YES;
+    }
+    if (*upload_n > 0) {
+        const enum MHD_Result taken = take_body(request, upload, *upload_n);
+        *upload_n = 0;
+        return taken;
+    }
+    return handle(request);
+}
+
+static void on_completed(void *context, struct MHD_Connection *connection, void **request_context,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct http *http = context;
+    struct request *request = *request_context;
+
+    (void)connection;
+    (void)code;
+    if (request == NULL) {
+        return;
+    }
+    atomic_fetch_sub(&http->body_bytes, request->body_room);
+    atomic_fetch_sub(&http->under_way, 1);
+    api_call_deinit(&request->call);
+    free(request->body);
+    free(request->path);
+    free(request);
+    *request_context = NULL;
+}
+
+/* Paths and arguments are decoded after routing, not before. */
+static size_t leave_escaped(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context;
+    (void)connection;
+    return strlen(text);
+}
+
+static void on_log(void *context, const char *format, va_list args)
+{
+    char line[256];
+
+    (void)context;
+    (void)vsnprintf(line, sizeof line, format, args);
+    line[strcspn(line, "\r\n")] = '\0';
+    log_notice("http", log_text("message", line));
+}
+
+/* ---- start and stop ---- */
+
+enum rk_status http_start(struct api *api, const struct http_options *options, struct http **http,
+                          struct rk_error *err)
+{
+    struct http *h = calloc(1, sizeof *h);
+    enum rk_status status;
+    int fd = -1;
+
+    if (h == NULL) {
+        return rk_fail(err, RK_NOMEM, "out of memory for the listener");
+    }
+    h->api = api;
+    h->options = *options;
+    status = address_listen(options->address, &fd, &h->port, err);
+    if (status != RK_OK) {
+        free(h);
+        return status;
+    }
+    /* A pool of one is not a pool to libmicrohttpd: then the daemon's own thread does the work. */
+    h->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+            MHD_USE_ERROR_LOG,
+        0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
+        options->threads > 1 ? (unsigned)options->threads : 0U, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)options->connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, h, MHD_OPTION_END);
+    if (h->daemon == NULL) {
+        close(fd);
+        free(h);
+        return rk_fail(err, RK_IO, "cannot start listening on %s", options->address);
+    }
+    *http = h;
+    return RK_OK;
+}
+
+uint16_t http_port(const struct http *http)
+{
+    return http->port;
+}
+
+/* Takes in those who connected before the listener closed its door. */
+static void adopt_backlog(struct http *http, int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    int client;
+
+    while ((client = accept4(fd, (struct sockaddr *)&address, &length,
+                             SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        if (MHD_add_connection(http->daemon, client, (struct sockaddr *)&address, length) !=
+            MHD_YES) {
+            close(client);
+        }
+        length = sizeof address;
+    }
+}
+
+/* Waits until nothing has been under way for a while, or the time is over. */
+static size_t await_answers(struct http *http, int64_t wait_ms)
+{
+    const struct timespec moment = {.tv_nsec = 1000000};
+    const int64_t end_ns = clock_monotonic_ns() + wait_ms * 1000000;
+    int64_t quiet_since_ns = clock_monotonic_ns();
+
+    while (clock_monotonic_ns() < end_ns) {
+        const int64_t now_ns = clock_monotonic_ns();
+        if (atomic_load(&http->under_way) > 0) {
+            quiet_since_ns = now_ns;
+        } else if (now_ns - quiet_since_ns >= QUIET_NS) {
+            break;
+        }
+        (void)nanosleep(&moment, NULL);
+    }
+    return atomic_load(&http->under_way);
+}
+
+size_t http_stop(struct http **http, int64_t wait_ms)
+{
+    struct http *h = *http;
+    size_t left;
+    int fd;
+
+    if (h == NULL) {
+        return 0;
+    }
+    fd = MHD_quiesce_daemon(h->daemon);
+    if (fd >= 0) {
+        adopt_backlog(h, fd);
+        close(fd);
+    }
+    left = await_answers(h, wait_ms);
+    MHD_stop_daemon(h->daemon);
+    free(h);
+    *http = NULL;
+    return left;
+}

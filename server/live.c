@@ -1,0 +1,77 @@
+/*
+ * Two copies of the parameters, each with its version.
+ */
+#include "live.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum rk_status live_init(struct live *live, const struct rk_model *model, size_t n_slots,
+                         struct rk_error *err)
+{
+    const size_t bytes = rk_model_params(model) * sizeof(float);
+
+    *live = (struct live){.model = model};
+    for (size_t copy = 0; copy < 2; copy++) {
+        live->theta[copy] = malloc(bytes);
+        if (live->theta[copy] == NULL) {
+            live_deinit(live);
+            return rk_fail(err, RK_NOMEM, "out of memory for a model of %zu MiB", bytes >> 20);
+        }
+    }
+    rk_model_init(model, live->theta[0]);
+    memcpy(live->theta[1], live->theta[0], bytes);
+    return pair_init(&live->pair, n_slots, err);
+}
+
+void live_deinit(struct live *live)
+{
+    free(live->theta[0]);
+    free(live->theta[1]);
+    pair_deinit(&live->pair);
+    *live = (struct live){0};
+}
+
+struct live_view live_read(struct live *live, size_t slot)
+{
+    const uint32_t copy = pair_acquire(&live->pair, slot);
+
+    return (struct live_view){
+        .theta = live->theta[copy], .version = live->version[copy], .copy = copy};
+}
+
+void live_done(struct live *live, size_t slot, const struct live_view *view)
+{
+    pair_release(&live->pair, slot, view->copy);
+}
+
+const float *live_served(const struct live *live)
+{
+    return live->theta[pair_front(&live->pair)];
+}
+
+int64_t live_version(const struct live *live)
+{
+    return live->version[pair_front(&live->pair)];
+}
+
+float *live_learning(struct live *live)
+{
+    return live->theta[pair_back(&live->pair)];
+}
+
+void live_publish(struct live *live, int64_t version, const uint32_t *rows, size_t n)
+{
+    live->version[pair_back(&live->pair)] = version;
+    pair_flip(&live->pair);
+    rk_model_copy_rows(live->model, rows, n, live_served(live), live_learning(live));
+    live->version[pair_back(&live->pair)] = version;
+}
+
+void live_publish_all(struct live *live, int64_t version)
+{
+    live->version[pair_back(&live->pair)] = version;
+    pair_flip(&live->pair);
+    memcpy(live_learning(live), live_served(live), rk_model_params(live->model) * sizeof(float));
+    live->version[pair_back(&live->pair)] = version;
+}

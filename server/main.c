@@ -1,0 +1,56 @@
+/*
+ * rankd: one binary, one subcommand each.
+ */
+#include "command.h"
+#include "json.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char *const *argv);
+    const char *help;
+};
+
+static const struct command commands[] = {
+    {"serve", command_serve, "answer over HTTP and learn"},
+    {"healthcheck", command_healthcheck, "is a server ready? by exit code"},
+    {"train", command_train, "learn from a labelled file"},
+    {"eval", command_eval, "measure a model on a labelled file"},
+    {"version", command_version, "print the version"},
+};
+
+int command_version(int argc, char *const *argv)
+{
+    (void)argc;
+    (void)argv;
+    (void)printf("rankd %s\n", RANKD_VERSION);
+    return EX_OK;
+}
+
+static void usage(FILE *out)
+{
+    (void)fprintf(out, "usage: rankd COMMAND [options]\n\n");
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        (void)fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].help);
+    }
+    (void)fprintf(out, "\n`rankd COMMAND --help` says more.\n");
+}
+
+int main(int argc, char **argv)
+{
+    json_start();
+    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
+        usage(stdout);
+        return EX_OK;
+    }
+    for (size_t i = 0; argc >= 2 && i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            return commands[i].run(argc - 2, argv + 2);
+        }
+    }
+    usage(stderr);
+    return EX_USAGE;
+}

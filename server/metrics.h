@@ -1,0 +1,93 @@
+/*
+ * Process metrics in Prometheus' text format. A leaf: counters and histograms are declared in one
+ * table and added to with relaxed atomics from any thread; values that live elsewhere (versions,
+ * queue depths) are written at scrape time by their owner.
+ */
+#ifndef RANKD_SERVER_METRICS_H
+#define RANKD_SERVER_METRICS_H
+
+#include "emit.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/*
+ * enum suffix, metric name, label text ("" = none), help. Rows of one metric stand together; help
+ * is the first row's.
+ */
+#define METRIC_COUNTERS(X)                                                                         \
+    X(EVENTS_ACCEPTED, "rankd_events_total", "status=\"accepted\"", "Feedback events by outcome.") \
+    X(EVENTS_DUPLICATE, "rankd_events_total", "status=\"duplicate\"", "")                          \
+    X(EVENTS_CONFLICT, "rankd_events_total", "status=\"conflict\"", "")                            \
+    X(EVENTS_UNKNOWN_RANKING, "rankd_events_total", "status=\"unknown_ranking\"", "")              \
+    X(EVENTS_EXPIRED, "rankd_events_total", "status=\"expired\"", "")                              \
+    X(EVENTS_NOT_SHOWN, "rankd_events_total", "status=\"not_shown\"", "")                          \
+    X(EVENTS_CAPPED, "rankd_events_total", "status=\"capped\"", "")                                \
+    X(RANKINGS_LOGGED, "rankd_rankings_total", "result=\"logged\"",                                \
+      "Rankings served, by whether they went into the log.")                                       \
+    X(RANKINGS_UNLOGGED, "rankd_rankings_total", "result=\"unlogged\"", "")                        \
+    X(RANKINGS_SHED, "rankd_rankings_total", "result=\"shed\"", "")                                \
+    X(ITEMS_SCORED, "rankd_items_scored_total", "", "Items scored.")                               \
+    X(GROUPS_ACCEPTED, "rankd_batch_groups_total", "", "Labelled lists taken in by /v1/batches.")  \
+    X(STEPS_PUBLISHED, "rankd_steps_total", "result=\"published\"", "Learning steps by result.")   \
+    X(STEPS_NO_OP, "rankd_steps_total", "result=\"no_op\"", "")                                    \
+    X(STEPS_QUARANTINED, "rankd_steps_total", "result=\"quarantined\"", "")                        \
+    X(LISTS_LEARNED, "rankd_lists_learned_total", "", "Lists learned from.")                       \
+    X(LISTS_QUARANTINED, "rankd_lists_quarantined_total", "", "Lists put into quarantine.")        \
+    X(CHECKPOINTS, "rankd_checkpoints_total", "", "Checkpoints stored.")                           \
+    X(COMMITS, "rankd_commits_total", "", "Transactions committed by the writer.")                 \
+    X(STORAGE_ERRORS, "rankd_storage_errors_total", "", "Transactions that failed.")               \
+    X(NONFINITE, "rankd_nonfinite_total", "",                                                      \
+      "Score requests answered in input order because a score was not finite.")                    \
+    X(OOM, "rankd_oom_total", "", "Requests refused because memory was short.")
+
+enum metric_counter {
+#define METRIC_ENUM(name, metric, labels, help) METRIC_##name,
+    METRIC_COUNTERS(METRIC_ENUM)
+#undef METRIC_ENUM
+    METRIC_COUNTER_COUNT
+};
+
+#define METRIC_BUCKETS    16
+#define METRIC_ROUTES_MAX 48
+#define METRIC_CLASSES    6 /* status / 100 */
+
+/* Seconds, with the bucket bounds of metrics.c: 50 us to 10 s. */
+struct metric_histogram {
+    _Atomic uint64_t bucket[METRIC_BUCKETS + 1]; /* the last is +Inf */
+    _Atomic uint64_t sum_ns;
+};
+
+struct metrics {
+    _Atomic uint64_t counter[METRIC_COUNTER_COUNT];
+    struct metric_histogram commit;    /* rankd_commit_seconds */
+    struct metric_histogram freshness; /* rankd_freshness_seconds: from the acknowledgement of an
+                                          event to the first served version that learned from it */
+    struct metric_histogram request[METRIC_ROUTES_MAX]; /* rankd_request_seconds{route} */
+    _Atomic uint64_t
+        answers[METRIC_ROUTES_MAX][METRIC_CLASSES]; /* rankd_requests_total{route,code} */
+};
+
+/** Adds to a counter. Threads: any. */
+void metrics_add(struct metrics *metrics, enum metric_counter counter, uint64_t n);
+
+/** Adds one duration to a histogram. Threads: any. */
+void metrics_observe(struct metric_histogram *histogram, uint64_t ns);
+
+/** The q-quantile in seconds (interpolated inside its bucket), or NaN when empty. */
+double metrics_quantile(const struct metric_histogram *histogram, double q);
+
+/**
+ * Writes all counters and histograms.
+ *
+ * @param routes  n_routes labels for the request series, e.g. "POST /v1/score".
+ */
+void metrics_write(const struct metrics *metrics, const char *const *routes, size_t n_routes,
+                   struct emit *out);
+
+/** For values owned elsewhere: `# HELP` and `# TYPE` lines, then any number of samples. */
+void metrics_head(struct emit *out, const char *name, const char *type, const char *help);
+void metrics_sample(struct emit *out, const char *name, const char *label, const char *label_value,
+                    double value); /* label may be NULL */
+
+#endif

@@ -1,0 +1,337 @@
+/*
+ * Opening a database and a model without a server, and measuring lists with it.
+ */
+#include "offline.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define MODEL_BYTES_MAX ((size_t)4096 << 20) /* of a new one: what a server takes by default */
+
+/* ---- errors ---- */
+
+int offline_fail(const struct offline_options *options, int code, const char *format, ...)
+{
+    va_list arguments;
+
+    (void)fprintf(stderr, "rankd %s: ", options->command);
+    va_start(arguments, format);
+    (void)vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    (void)fputc('\n', stderr);
+    return code;
+}
+
+int offline_exit_code(enum rk_status status)
+{
+    switch (status) {
+    case RK_OK:
+        return EX_OK;
+    case RK_INVALID:
+    case RK_TOOBIG:
+    case RK_CORRUPT:
+    case RK_DIVERGED:
+        return EX_DATAERR;
+    case RK_NOTFOUND:
+        return EX_NOINPUT;
+    case RK_MISMATCH:
+        return EX_CONFIG;
+    case RK_BUSY:
+        return EX_TEMPFAIL;
+    case RK_IO:
+        return EX_IOERR;
+    case RK_NOMEM:
+        break;
+    }
+    return EX_SOFTWARE;
+}
+
+/* ---- the model ---- */
+
+static bool is_name(const char *name)
+{
+    const size_t n = strlen(name);
+
+    return n >= 1 && n <= STORE_NAME_MAX &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == n;
+}
+
+/* Makes the model from its configuration, in memory: it is stored with its first version. */
+static int make_model(struct offline *o, const struct model_config *config)
+{
+    const char *name = o->options->model;
+    struct rk_error err = {0};
+    enum rk_status status;
+
+    if (config == NULL) {
+        return offline_fail(
+            o->options, EX_USAGE, "there is no model \"%s\" in %s%s", name, o->options->db,
+            strcmp(o->options->command, "train") == 0 ? ": give its --config and it is made" : "");
+    }
+    if (!is_name(name)) {
+        return offline_fail(o->options, EX_USAGE,
+                            "a model's name is 1 to %d of the characters a-z 0-9 _ -",
+                            STORE_NAME_MAX);
+    }
+    o->is_new = true;
+    status = served_create(name, config, MODEL_BYTES_MAX, 1, &o->served, &err);
+    if (status == RK_TOOBIG || status == RK_INVALID) {
+        return offline_fail(o->options, EX_CONFIG, "%s: %s", o->options->config, err.text);
+    }
+    if (status == RK_OK) {
+        status = trainee_create(o->served, 0, &o->trainee, &err);
+    }
+    return status == RK_OK ? EX_OK
+                           : offline_fail(o->options, offline_exit_code(status), "%s", err.text);
+}
+
+/* Are two configurations equal, defaults filled in? */
+static bool equals(const struct model_config *config, const char *stored_text)
+{
+    struct emit text = {0};
+    bool equal;
+
+    model_config_write(config, &text);
+    equal = !text.failed && strcmp(text.text, stored_text) == 0;
+    emit_deinit(&text);
+    return equal;
+}
+
+/* Brings a stored model to the state that a server would serve. */
+static int recover_model(struct offline *o, const struct store_model *row,
+                         const struct model_config *config)
+{
+    struct model_config stored;
+    struct problem problem = {0};
+    struct rk_error err = {0};
+    enum rk_status status;
+
+    if (!model_config_parse(row->config, strlen(row->config), &stored, &problem)) {
+        return offline_fail(o->options, EX_DATAERR, "the stored configuration of \"%s\": %s",
+                            row->name, problem.detail);
+    }
+    status = served_create(row->name, &stored, 0, 1, &o->served, &err);
+    if (status == RK_OK && config != NULL && !equals(config, o->served->config_text)) {
+        return offline_fail(o->options, EX_CONFIG,
+                            "the model \"%s\" is there with another configuration than %s",
+                            row->name, o->options->config);
+    }
+    if (status == RK_OK) {
+        o->served->id = row->id;
+        atomic_store(&o->served->state, row->paused ? MODEL_PAUSED : MODEL_IDLE);
+        status = trainee_create(o->served, row->seq, &o->trainee, &err);
+    }
+    if (status == RK_OK) {
+        status = trainee_recover(o->trainee, o->store, &err);
+        status = status == RK_MISMATCH ? RK_CORRUPT : status; /* the log, not the configuration */
+    }
+    return status == RK_OK ? EX_OK
+                           : offline_fail(o->options, offline_exit_code(status), "%s", err.text);
+}
+
+static int open_model(struct offline *o, const struct model_config *config)
+{
+    struct store_model *rows = NULL;
+    const struct store_model *found = NULL;
+    struct rk_error err = {0};
+    size_t n = 0;
+    const enum rk_status status = store_list_models(o->store, &rows, &n, &err);
+    int code;
+
+    for (size_t i = 0; i < n; i++) {
+        found = strcmp(rows[i].name, o->options->model) == 0 ? &rows[i] : found;
+    }
+    if (status != RK_OK) {
+        code = offline_fail(o->options, offline_exit_code(status), "%s", err.text);
+    } else if (found == NULL) {
+        code = make_model(o, config);
+    } else {
+        code = recover_model(o, found, config);
+    }
+    for (size_t i = 0; i < n; i++) {
+        free(rows[i].config);
+    }
+    free(rows);
+    return code;
+}
+
+int offline_open(const struct offline_options *options, const struct model_config *config,
+                 struct offline *offline)
+{
+    const bool exists = access(options->db, F_OK) == 0;
+    struct rk_error err = {0};
+    enum rk_status status;
+
+    *offline = (struct offline){.options = options};
+    if (!exists && config == NULL) {
+        return offline_fail(options, strcmp(options->command, "train") == 0 ? EX_USAGE : EX_NOINPUT,
+                            "there is no database %s", options->db);
+    }
+    status = store_lock(options->db, &offline->lock, &err);
+    if (status == RK_BUSY) {
+        return offline_fail(options, EX_TEMPFAIL, "%s is in use, stop the server first: %s",
+                            options->db, err.text);
+    }
+    if (status == RK_OK && exists) {
+        status = store_open(options->db, &offline->store, &err);
+    }
+    if (status != RK_OK) {
+        return offline_fail(options, offline_exit_code(status), "%s", err.text);
+    }
+    return exists ? open_model(offline, config) : make_model(offline, config);
+}
+
+void offline_close(struct offline *offline)
+{
+    trainee_destroy(&offline->trainee);
+    served_destroy(&offline->served);
+    store_close(&offline->store);
+    store_unlock(&offline->lock);
+    datafile_close(&offline->data);
+    free(offline->score);
+    free(offline->work);
+    *offline = (struct offline){.options = offline->options};
+}
+
+/* ---- data ---- */
+
+int offline_read(struct offline *offline)
+{
+    struct progress progress;
+    const struct datafile_options options = {.path = offline->options->data,
+                                             .sizes = offline->options->query,
+                                             .config = &offline->served->config.model,
+                                             .store = offline->store,
+                                             .progress = &progress};
+    struct datafile_place place;
+    struct rk_error err = {0};
+    const enum rk_status status = datafile_read(&options, &offline->data, &place, &err);
+
+    if (status == RK_OK) {
+        return EX_OK;
+    }
+    if (place.line == 0) {
+        return offline_fail(offline->options, offline_exit_code(status), "%s: %s", place.path,
+                            err.text);
+    }
+    return offline_fail(offline->options, offline_exit_code(status), "%s:%zu: %s", place.path,
+                        place.line, err.text);
+}
+
+/* ---- measuring ---- */
+
+static bool reserve(struct offline *o, const struct rk_group *group)
+{
+    const struct rk_model *model = o->served->model;
+    const size_t scores = group->n_items * rk_model_heads(model) + 1; /* + 1: an empty list */
+    const size_t forward = rk_model_work(model, group->n_items, group->offset[group->n_items + 1]);
+    const size_t eval = rk_eval_work(group->n_items);
+    const size_t work = (forward > eval ? forward : eval) + 1;
+
+    if (scores > o->cap_score) {
+        double *grown = realloc(o->score, scores * sizeof *grown);
+        if (grown == NULL) {
+            return false;
+        }
+        o->score = grown;
+        o->cap_score = scores;
+    }
+    if (work > o->cap_work) {
+        void *grown = realloc(o->work, work);
+        if (grown == NULL) {
+            return false;
+        }
+        o->work = grown;
+        o->cap_work = work;
+    }
+    return true;
+}
+
+enum rk_status offline_measure(struct offline *offline, const float *theta,
+                               const struct rk_group *group, struct rk_eval_sum *sum,
+                               struct rk_error *err)
+{
+    struct offline *o = offline;
+
+    if (!reserve(o, group)) {
+        return rk_fail(err, RK_NOMEM, "out of memory for a list of %zu items", group->n_items);
+    }
+    if (theta == NULL) {
+        memset(o->score, 0, group->n_items * sizeof *o->score);
+    } else if (rk_model_forward(o->served->model, theta, group, o->work, o->score, NULL) != RK_OK) {
+        o->unscored++;
+        return RK_OK;
+    }
+    rk_eval_add(sum, o->score, group->label, group->n_items, o->work);
+    return RK_OK;
+}
+
+/* ---- printing ---- */
+
+struct metric {
+    const char *key;
+    const char *label;
+    double sum;
+    uint64_t n; /* lists where it is defined */
+};
+
+#define METRIC_COUNT 5
+
+static void list_metrics(const struct rk_eval_sum *sum, struct metric metrics[METRIC_COUNT])
+{
+    metrics[0] = (struct metric){"ndcg@10", "NDCG@10", sum->ndcg, sum->ndcg_n};
+    metrics[1] = (struct metric){"auc", "AUC", sum->auc, sum->auc_n};
+    metrics[2] = (struct metric){"ap", "AP", sum->ap, sum->ap_n};
+    metrics[3] = (struct metric){"rr", "RR", sum->rr, sum->rr_n};
+    metrics[4] = (struct metric){"log_loss", "log loss", sum->log_loss, sum->log_loss_n};
+}
+
+void offline_emit_metrics(const struct rk_eval_sum *sum, struct emit *out)
+{
+    struct metric metrics[METRIC_COUNT];
+
+    list_metrics(sum, metrics);
+    for (size_t i = 0; i < METRIC_COUNT; i++) {
+        emit_key(out, metrics[i].key);
+        if (metrics[i].n > 0) {
+            emit_double(out, metrics[i].sum / (double)metrics[i].n);
+        } else {
+            emit_null(out);
+        }
+    }
+}
+
+void offline_table_metrics(const struct rk_eval_sum *sum, struct emit *out)
+{
+    struct metric metrics[METRIC_COUNT];
+
+    list_metrics(sum, metrics);
+    for (size_t i = 0; i < METRIC_COUNT; i++) {
+        if (metrics[i].n > 0) {
+            emit_format(out, "%-10s %.4f  over %llu lists\n", metrics[i].label,
+                        metrics[i].sum / (double)metrics[i].n, (unsigned long long)metrics[i].n);
+        } else {
+            emit_format(out, "%-10s -\n", metrics[i].label);
+        }
+    }
+}
+
+int offline_print(const struct offline_options *options, struct emit *out)
+{
+    size_t n = 0;
+    char *text = emit_take(out, &n);
+    int code = EX_OK;
+
+    if (text == NULL) {
+        return offline_fail(options, EX_SOFTWARE, "out of memory for the result");
+    }
+    if (fwrite(text, 1, n, stdout) != n || fflush(stdout) != 0) {
+        code = offline_fail(options, EX_IOERR, "the result cannot be written to stdout");
+    }
+    free(text);
+    return code;
+}

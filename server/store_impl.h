@@ -1,0 +1,121 @@
+/*
+ * What the store's files share: the connection, and one way to run a statement.
+ *
+ * A use of a statement is start, bind in order, step, end. The first failure is kept in the use and
+ * makes the calls after it do nothing, so that only `end` needs a look. A statement is prepared
+ * when its text is first used on a connection and kept.
+ */
+#ifndef RANKD_SERVER_STORE_IMPL_H
+#define RANKD_SERVER_STORE_IMPL_H
+
+#include "embed.h"
+#include "store.h"
+
+#include <sqlite3.h>
+
+#define STORE_STATEMENTS 80 /* more than there are texts in store*.c */
+
+struct store_statement {
+    const char *text; /* the literal itself is the key */
+    sqlite3_stmt *stmt;
+};
+
+struct store {
+    sqlite3 *db;
+    bool writer;
+    int code;              /* SQLite's result code of the last use that ended; kept by a rollback */
+    int64_t checkpoint_id; /* the largest id given out on this connection */
+    char *lent;            /* (lent_room) what get functions lend until the next call */
+    size_t lent_room;
+    struct store_statement statements[STORE_STATEMENTS]; /* filled from the front */
+};
+
+struct sql {
+    struct store *store;
+    sqlite3_stmt *stmt; /* columns are read from it while a step returns true */
+    int bound;          /* parameters so far */
+    int code;           /* SQLITE_OK, SQLITE_DONE, or the first failure */
+};
+
+/**
+ * Starts a use. @param text  a string literal. A text that writes fails where no transaction is
+ * open.
+ */
+struct sql sql_start(struct store *store, const char *text);
+
+/* Bind the next parameter; texts and blobs stay the caller's and must live until the end. */
+void sql_bind_int(struct sql *sql, int64_t value);
+void sql_bind_real(struct sql *sql, double value);     /* NaN is stored as NULL */
+void sql_bind_text(struct sql *sql, const char *text); /* NULL is NULL */
+void sql_bind_text_n(struct sql *sql, const char *text, size_t n);
+void sql_bind_blob(struct sql *sql, const void *bytes, size_t n);
+
+/** @return true: the next row is there. */
+bool sql_step(struct sql *sql);
+
+/** Ends a use. @return RK_OK; RK_NOMEM; RK_IO with SQLite's text and code. */
+RK_MUST_CHECK enum rk_status sql_end(struct sql *sql, struct rk_error *err);
+
+/** Runs what has no rows to read, and ends. */
+RK_MUST_CHECK enum rk_status sql_run(struct sql *sql, struct rk_error *err);
+
+/** A column as a double, NULL being NaN. */
+double sql_real(const struct sql *sql, int column);
+
+/**
+ * A copy of a text column, to be freed; NULL when out of memory, which then is the use's failure.
+ */
+char *sql_copy_text(struct sql *sql, int column);
+
+/**
+ * At least n bytes that the connection lends until its next call. @return NULL when out of memory.
+ */
+char *store_lend(struct store *store, size_t n);
+
+/** Fills err from SQLite's last failure and keeps its code. */
+enum rk_status store_fail(struct store *store, int code, struct rk_error *err);
+
+/** Appends a row to the log. @param model  0 = none. @param seq  out. */
+RK_MUST_CHECK enum rk_status store_append(struct store *store, const char *kind, int64_t model,
+                                          int64_t time_ms, int64_t *seq, struct rk_error *err);
+
+/**
+ * Opens and hardens. @param name  the path, or a URI for it where flags say so. @return RK_OK; or
+ * as store_open_fail.
+ */
+RK_MUST_CHECK enum rk_status store_connect(const char *name, const char *path, int flags,
+                                           sqlite3 **db, struct rk_error *err);
+
+/**
+ * Fills err from a failure while opening. @return RK_CORRUPT: damaged or not a database; RK_NOMEM;
+ * RK_IO.
+ */
+enum rk_status store_open_fail(sqlite3 *db, const char *path, struct rk_error *err);
+
+/**
+ * Refuses a file that is not rankd's, too new or damaged, and leaves it as it is. A missing or
+ * empty one is none of these.
+ */
+RK_MUST_CHECK enum rk_status store_look(const char *path, struct rk_error *err);
+
+/**
+ * Whose file is it, and of which schema? An empty one, also of a first start that was cut off, is
+ * version 0.
+ * @return RK_OK; RK_CORRUPT; RK_MISMATCH: a newer schema; RK_IO.
+ */
+RK_MUST_CHECK enum rk_status store_identify(sqlite3 *db, const char *path, int *version,
+                                            struct rk_error *err);
+
+/** The largest schema number among embedded files. */
+int store_schema_latest(const struct embedded_file *files);
+
+/**
+ * Brings the schema from `version` to the latest, a transaction each; a copy is made first unless
+ * version is 0.
+ * @return RK_OK; RK_IO: what was done so far stays, each step wholly or not at all.
+ */
+RK_MUST_CHECK enum rk_status store_migrate(sqlite3 *db, const char *path,
+                                           const struct embedded_file *files, int version,
+                                           struct rk_error *err);
+
+#endif

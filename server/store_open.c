@@ -1,0 +1,171 @@
+/*
+ * Opening and closing a connection, set up so that nothing in the file or beside it can surprise.
+ *
+ * SQLite before 3.51.3 can corrupt a file when two connections reset its write-ahead log at once
+ * (sqlite.org/wal.html#walresetbug), hence one connection only ever checkpoints.
+ */
+#include "store_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BUSY_TIMEOUT_MS 2000
+#define LENGTH_LIMIT    (64 << 20)
+#define SQL_LIMIT       (16 << 10)
+#define OPCODE_LIMIT    25000
+
+/* The status of a failure while opening, where damage has one of its own. */
+enum rk_status store_open_fail(sqlite3 *db, const char *path, struct rk_error *err)
+{
+    int code = sqlite3_errcode(db) & 0xff;
+    enum rk_status status = code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? RK_CORRUPT
+                            : code == SQLITE_NOMEM                          ? RK_NOMEM
+                                                                            : RK_IO;
+    return rk_fail(err, status, "%s (SQLite %d): %s", sqlite3_errmsg(db),
+                   sqlite3_extended_errcode(db), path);
+}
+
+/* What holds for every connection before it reads a byte. */
+static int harden(sqlite3 *db)
+{
+    int code = sqlite3_extended_result_codes(db, 1);
+    code = code != SQLITE_OK ? code : sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
+    code = code != SQLITE_OK ? code : sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    code =
+        code != SQLITE_OK ? code : sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    code = code != SQLITE_OK
+               ? code
+               : sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
+    (void)sqlite3_limit(db, SQLITE_LIMIT_LENGTH, LENGTH_LIMIT);
+    (void)sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, SQL_LIMIT);
+    (void)sqlite3_limit(db, SQLITE_LIMIT_VDBE_OP, OPCODE_LIMIT);
+    const char *const pragmas =
+        "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; "
+        "PRAGMA foreign_keys = ON";
+    return code != SQLITE_OK ? code : sqlite3_exec(db, pragmas, NULL, NULL, NULL);
+}
+
+enum rk_status store_connect(const char *name, const char *path, int flags, sqlite3 **db,
+                             struct rk_error *err)
+{
+    sqlite3 *opened = NULL;
+    enum rk_status status = RK_OK;
+    if (sqlite3_open_v2(name, &opened, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||
+        harden(opened) != SQLITE_OK) {
+        status = store_open_fail(opened, path, err);
+        (void)sqlite3_close(opened);
+        return status;
+    }
+    *db = opened;
+    return RK_OK;
+}
+
+static enum rk_status use_wal(sqlite3 *db, const char *path, struct rk_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    enum rk_status status = RK_OK;
+    if (sqlite3_prepare_v2(db, "PRAGMA journal_mode = WAL", -1, &stmt, NULL) != SQLITE_OK ||
+        sqlite3_step(stmt) != SQLITE_ROW) {
+        status = store_open_fail(db, path, err);
+    } else if (strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") != 0) {
+        status = rk_fail(err, RK_IO, "no write-ahead log is possible there: %s", path);
+    }
+    (void)sqlite3_finalize(stmt);
+    if (status == RK_OK &&
+        sqlite3_exec(db,
+                     "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; "
+                     "PRAGMA cache_size = -16384",
+                     NULL, NULL, NULL) != SQLITE_OK) {
+        status = store_open_fail(db, path, err);
+    }
+    return status;
+}
+
+/* Chunks whose checkpoint was never finished; none can be in the making yet. */
+#define DROP_ORPHANS                                                                               \
+    "DELETE FROM checkpoint_chunk WHERE checkpoint NOT IN (SELECT id FROM checkpoint)"
+
+static enum rk_status prepare_to_write(sqlite3 *db, const char *path, struct rk_error *err)
+{
+    int version = 0;
+    enum rk_status status = store_identify(db, path, &version, err);
+    if (status == RK_OK) {
+        status = use_wal(db, path, err);
+    }
+    if (status == RK_OK) {
+        status = store_migrate(db, path, embedded_files, version, err);
+    }
+    (void)sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0); /* the copy before a migration needs one */
+    if (status == RK_OK && sqlite3_exec(db, DROP_ORPHANS, NULL, NULL, NULL) != SQLITE_OK) {
+        status = store_open_fail(db, path, err);
+    }
+    return status;
+}
+
+static enum rk_status prepare_to_read(sqlite3 *db, const char *path, struct rk_error *err)
+{
+    int version = 0;
+    (void)sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
+    (void)sqlite3_wal_autocheckpoint(db, 0);
+    (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (sqlite3_exec(db, "PRAGMA query_only = ON", NULL, NULL, NULL) != SQLITE_OK) {
+        return store_open_fail(db, path, err);
+    }
+    enum rk_status status = store_identify(db, path, &version, err);
+    if (status == RK_OK && version != store_schema_latest(embedded_files)) {
+        status = rk_fail(err, RK_MISMATCH, "schema %d has to be migrated first: %s", version, path);
+    }
+    return status;
+}
+
+static enum rk_status open_as(const char *path, bool writer, struct store **store,
+                              struct rk_error *err)
+{
+    struct store *made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        return rk_fail(err, RK_NOMEM, "out of memory for a connection");
+    }
+    int flags = writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+    enum rk_status status = store_connect(path, path, flags, &made->db, err);
+    if (status == RK_OK) {
+        status =
+            writer ? prepare_to_write(made->db, path, err) : prepare_to_read(made->db, path, err);
+    }
+    if (status == RK_OK) {
+        made->writer = writer;
+        *store = made;
+        made = NULL;
+    }
+    store_close(&made);
+    return status;
+}
+
+enum rk_status store_open(const char *path, struct store **store, struct rk_error *err)
+{
+    enum rk_status status = store_look(path, err);
+    return status == RK_OK ? open_as(path, true, store, err) : status;
+}
+
+enum rk_status store_open_reader(const char *path, struct store **store, struct rk_error *err)
+{
+    return open_as(path, false, store, err);
+}
+
+void store_close(struct store **store)
+{
+    struct store *closed = *store;
+    if (closed == NULL) {
+        return;
+    }
+    if (closed->writer) {
+        /* Where a reader is still open, SQLite would leave the log as it is. */
+        (void)sqlite3_wal_checkpoint_v2(closed->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    }
+    for (size_t i = 0; i < STORE_STATEMENTS; i++) {
+        (void)sqlite3_finalize(closed->statements[i].stmt);
+    }
+    (void)sqlite3_close(closed->db);
+    free(closed->lent);
+    free(closed);
+    *store = NULL;
+}

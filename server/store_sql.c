@@ -1,0 +1,235 @@
+/*
+ * Statements and transactions: prepared once a connection, always reset after use, failures kept
+ * for store_trouble.
+ */
+#include "store_impl.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum rk_status store_fail(struct store *store, int code, struct rk_error *err)
+{
+    store->code = code;
+    if (code == SQLITE_NOMEM) {
+        return rk_fail(err, RK_NOMEM, "SQLite is out of memory");
+    }
+    if (code == SQLITE_MISUSE) {
+        return rk_fail(err, RK_IO, "no transaction is open (SQLite %d)", code);
+    }
+    return rk_fail(err, RK_IO, "%s (SQLite %d)", sqlite3_errmsg(store->db), code);
+}
+
+enum store_trouble store_trouble(const struct store *store)
+{
+    switch (store->code & 0xff) {
+    case SQLITE_OK:
+        return STORE_FINE;
+    case SQLITE_FULL:
+        return STORE_FULL;
+    case SQLITE_READONLY:
+        return STORE_READ_ONLY;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return STORE_DAMAGED;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return STORE_LOCKED;
+    default:
+        return STORE_FAILED;
+    }
+}
+
+char *store_lend(struct store *store, size_t n)
+{
+    if (n > store->lent_room) {
+        char *lent = realloc(store->lent, n);
+        if (lent == NULL) {
+            return NULL;
+        }
+        store->lent = lent;
+        store->lent_room = n;
+    }
+    return store->lent;
+}
+
+/* ---- statements ---- */
+
+static int prepared(struct store *store, const char *text, sqlite3_stmt **stmt)
+{
+    size_t i = 0;
+    while (i < STORE_STATEMENTS && store->statements[i].text != NULL) {
+        if (store->statements[i].text == text) {
+            *stmt = store->statements[i].stmt;
+            return SQLITE_OK;
+        }
+        i++;
+    }
+    assert(i < STORE_STATEMENTS);
+    int code = sqlite3_prepare_v3(store->db, text, -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL);
+    if (code == SQLITE_OK) {
+        store->statements[i] = (struct store_statement){.text = text, .stmt = *stmt};
+    }
+    return code;
+}
+
+struct sql sql_start(struct store *store, const char *text)
+{
+    struct sql sql = {.store = store};
+    store->code = SQLITE_OK;
+    sql.code = prepared(store, text, &sql.stmt);
+    assert(sql.code != SQLITE_OK || !sqlite3_stmt_busy(sql.stmt));
+    /*
+     * A failed write may have rolled everything back by itself: what comes after must not be
+     * committed alone.
+     */
+    if (sql.code == SQLITE_OK && !sqlite3_stmt_readonly(sql.stmt) &&
+        sqlite3_get_autocommit(store->db)) {
+        sql.code = SQLITE_MISUSE;
+    }
+    return sql;
+}
+
+void sql_bind_int(struct sql *sql, int64_t value)
+{
+    if (sql->code == SQLITE_OK) {
+        sql->code = sqlite3_bind_int64(sql->stmt, ++sql->bound, value);
+    }
+}
+
+void sql_bind_real(struct sql *sql, double value)
+{
+    if (sql->code == SQLITE_OK) {
+        sql->code = sqlite3_bind_double(sql->stmt, ++sql->bound, value);
+    }
+}
+
+void sql_bind_text_n(struct sql *sql, const char *text, size_t n)
+{
+    if (sql->code == SQLITE_OK) {
+        sql->code =
+            sqlite3_bind_text64(sql->stmt, ++sql->bound, text, n, SQLITE_STATIC, SQLITE_UTF8);
+    }
+}
+
+void sql_bind_text(struct sql *sql, const char *text)
+{
+    sql_bind_text_n(sql, text, text == NULL ? 0 : strlen(text));
+}
+
+void sql_bind_blob(struct sql *sql, const void *bytes, size_t n)
+{
+    if (sql->code == SQLITE_OK) {
+        /* An empty blob without an address would become NULL. */
+        sql->code =
+            sqlite3_bind_blob64(sql->stmt, ++sql->bound, n == 0 ? "" : bytes, n, SQLITE_STATIC);
+    }
+}
+
+bool sql_step(struct sql *sql)
+{
+    if (sql->code != SQLITE_OK) {
+        return false;
+    }
+    int code = sqlite3_step(sql->stmt);
+    if (code == SQLITE_ROW) {
+        return true;
+    }
+    sql->code = code;
+    return false;
+}
+
+enum rk_status sql_end(struct sql *sql, struct rk_error *err)
+{
+    enum rk_status status = RK_OK;
+    if (sql->code != SQLITE_OK && sql->code != SQLITE_DONE) {
+        status = store_fail(sql->store, sql->code, err);
+    }
+    (void)sqlite3_reset(sql->stmt); /* says again what the step said */
+    (void)sqlite3_clear_bindings(sql->stmt);
+    return status;
+}
+
+enum rk_status sql_run(struct sql *sql, struct rk_error *err)
+{
+    while (sql_step(sql)) {
+    }
+    return sql_end(sql, err);
+}
+
+double sql_real(const struct sql *sql, int column)
+{
+    bool missing = sqlite3_column_type(sql->stmt, column) == SQLITE_NULL;
+    return missing ? (double)NAN : sqlite3_column_double(sql->stmt, column);
+}
+
+char *sql_copy_text(struct sql *sql, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(sql->stmt, column);
+    char *copy = text == NULL ? NULL : strdup(text);
+    if (copy == NULL) {
+        sql->code = SQLITE_NOMEM;
+    }
+    return copy;
+}
+
+/* ---- transactions ---- */
+
+static enum rk_status control(struct store *store, const char *text, struct rk_error *err)
+{
+    store->code = SQLITE_OK;
+    int code = sqlite3_exec(store->db, text, NULL, NULL, NULL);
+    return code == SQLITE_OK ? RK_OK : store_fail(store, sqlite3_extended_errcode(store->db), err);
+}
+
+enum rk_status store_begin(struct store *store, struct rk_error *err)
+{
+    return control(store, store->writer ? "BEGIN IMMEDIATE" : "BEGIN", err);
+}
+
+enum rk_status store_commit(struct store *store, struct rk_error *err)
+{
+    enum rk_status status = control(store, "COMMIT", err);
+    if (status != RK_OK) {
+        store_rollback(store);
+    }
+    return status;
+}
+
+/*
+ * Leaves the code: it is asked for after the rollback. A failure that rolled back by itself leaves
+ * nothing to do.
+ */
+void store_rollback(struct store *store)
+{
+    if (!sqlite3_get_autocommit(store->db)) {
+        (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    }
+}
+
+enum rk_status store_savepoint(struct store *store, struct rk_error *err)
+{
+    if (sqlite3_get_autocommit(store->db)) {
+        return store_fail(store, SQLITE_MISUSE,
+                          err); /* it would open a transaction that nobody commits */
+    }
+    return control(store, "SAVEPOINT part", err);
+}
+
+enum rk_status store_release(struct store *store, struct rk_error *err)
+{
+    return control(store, "RELEASE part", err);
+}
+
+/*
+ * Where the part cannot be taken back alone, everything is, so that the commit fails rather than
+ * keeps half of it.
+ */
+void store_rollback_to_savepoint(struct store *store)
+{
+    if (!sqlite3_get_autocommit(store->db) &&
+        sqlite3_exec(store->db, "ROLLBACK TO part; RELEASE part", NULL, NULL, NULL) != SQLITE_OK) {
+        store_rollback(store);
+    }
+}

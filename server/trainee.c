@@ -1,0 +1,341 @@
+/*
+ * The learning step of one model, and recovery by taking the recorded steps again.
+ */
+#include "clock.h"
+#include "log.h"
+#include "trainee_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum rk_status trainee_create(struct served *served, int64_t seq, struct trainee **trainee,
+                              struct rk_error *err)
+{
+    struct trainee *t = calloc(1, sizeof *t);
+    enum rk_status status;
+
+    if (t == NULL) {
+        return rk_fail(err, RK_NOMEM, "out of memory for a model in training");
+    }
+    t->served = served;
+    t->seq = t->due_seq = seq;
+    status = rk_learner_create(served->model, live_served(&served->live), &t->learner, err);
+    if (status != RK_OK) {
+        trainee_destroy(&t);
+        return status;
+    }
+    *trainee = t;
+    return RK_OK;
+}
+
+void trainee_destroy(struct trainee **trainee)
+{
+    struct trainee *t = *trainee;
+
+    if (t == NULL) {
+        return;
+    }
+    rk_learner_destroy(&t->learner);
+    cut_deinit(&t->cut);
+    free(t->score);
+    free(t->work);
+    free(t);
+    *trainee = NULL;
+}
+
+/* ---- one step ---- */
+
+static bool reserve_scores(struct trainee *t, const struct rk_group *group)
+{
+    const size_t heads = rk_model_heads(t->served->model);
+    const size_t forward =
+        rk_model_work(t->served->model, group->n_items, group->offset[group->n_items + 1]);
+    const size_t eval = rk_eval_work(group->n_items);
+    const size_t work = forward > eval ? forward : eval;
+
+    if (group->n_items * heads > t->cap_score) {
+        double *grown = realloc(t->score, group->n_items * heads * sizeof *grown);
+        if (grown == NULL) {
+            return false;
+        }
+        t->score = grown;
+        t->cap_score = group->n_items * heads;
+    }
+    if (work > t->cap_work) {
+        void *grown = realloc(t->work, work);
+        if (grown == NULL) {
+            return false;
+        }
+        t->work = grown;
+        t->cap_work = work;
+    }
+    return true;
+}
+
+/*
+ * Progressive validation: each list is scored with what is served before anything is learned from
+ * it.
+ */
+static enum rk_status evaluate(struct trainee *t, struct rk_eval_sum *sum, struct rk_error *err)
+{
+    const float *theta = live_served(&t->served->live);
+    const bool untrained = live_version(&t->served->live) == 0;
+
+    for (size_t i = 0; i < t->cut.n; i++) {
+        const struct rk_group *group = t->cut.group[i];
+        if (!reserve_scores(t, group)) {
+            return rk_fail(err, RK_NOMEM, "out of memory for a step");
+        }
+        if (untrained) {
+            memset(t->score, 0, group->n_items * sizeof *t->score);
+        } else if (rk_model_forward(t->served->model, theta, group, t->work, t->score, NULL) !=
+                   RK_OK) {
+            continue; /* no score, no metric; learning will put the list into quarantine */
+        }
+        rk_eval_add(sum, t->score, group->label, group->n_items, t->work);
+    }
+    return RK_OK;
+}
+
+static void quarantine(struct trainee *t, size_t first, size_t n, const char *reason,
+                       struct step_result *result)
+{
+    if (result->n_quarantined == 0) {
+        emit_open(&result->quarantined, '[');
+        (void)snprintf(result->reason, sizeof result->reason, "%s", reason);
+    }
+    for (size_t i = first; i < first + n; i++) {
+        emit_integer(&result->quarantined, t->cut.seq[i]);
+    }
+    result->n_quarantined += n;
+}
+
+enum rk_status trainee_learn(struct trainee *t, struct step_result *result, struct rk_error *err)
+{
+    float *theta = live_learning(&t->served->live);
+    const size_t at_once = (size_t)t->served->config.training.update_groups;
+
+    rk_learner_begin(t->learner);
+    for (size_t i = 0; i < t->cut.n; i += at_once) {
+        const size_t n = t->cut.n - i < at_once ? t->cut.n - i : at_once;
+        struct rk_error own = {0};
+        const enum rk_status status =
+            rk_learner_update(t->learner, theta, (const struct rk_group *const *)&t->cut.group[i],
+                              n, &result->learned, &own);
+        if (status == RK_DIVERGED || status == RK_INVALID) {
+            quarantine(t, i, n, own.text, result);
+        } else if (status != RK_OK) {
+            return rk_fail(err, status, "%s", own.text);
+        }
+    }
+    if (result->n_quarantined > 0) {
+        emit_close(&result->quarantined, ']');
+    }
+    return RK_OK;
+}
+
+static struct store_step row_of(const struct trainee *t, const struct cut_range *range,
+                                const struct step_result *result)
+{
+    const struct rk_eval_sum *before = &result->before;
+    struct store_step row = {.model = t->served->id,
+                             .version = live_version(&t->served->live),
+                             .from_seq = range->from_seq,
+                             .to_seq = range->to_seq,
+                             .due_from = range->due_from,
+                             .due_to = range->due_to,
+                             .outcome = result->n_quarantined > 0 ? STORE_QUARANTINED : STORE_NO_OP,
+                             .quarantined = result->quarantined.text,
+                             .lists = (int64_t)t->cut.n,
+                             .pairs = (int64_t)result->learned.pairs,
+                             .loss = result->learned.updates > 0
+                                         ? result->learned.loss / (double)result->learned.updates
+                                         : 0,
+                             .grad_norm = result->learned.grad_norm,
+                             .ndcg = before->ndcg,
+                             .ndcg_n = (int64_t)before->ndcg_n,
+                             .auc = before->auc,
+                             .auc_n = (int64_t)before->auc_n,
+                             .log_loss = before->log_loss,
+                             .log_loss_n = (int64_t)before->log_loss_n,
+                             .time_ms = clock_unix_ms()};
+
+    memcpy(row.reason, result->reason, sizeof row.reason);
+    if (result->learned.updates > 0) {
+        row.outcome = STORE_PUBLISHED;
+        row.version = t->last_version + 1;
+    }
+    return row;
+}
+
+struct step_job {
+    struct writer_job job;
+    struct store_step *row;
+};
+
+static enum rk_status step_run(struct writer_job *job, struct store *store, struct rk_error *err)
+{
+    return store_put_step(store, ((struct step_job *)job)->row, err);
+}
+
+void trainee_publish(struct trainee *t, int64_t version)
+{
+    size_t n;
+    const uint32_t *rows = rk_learner_touched(t->learner, &n);
+
+    live_publish(&t->served->live, version, rows, n);
+    t->last_version = version;
+}
+
+void trainee_move_on(struct trainee *t, const struct cut_range *range)
+{
+    t->seq = range->to_seq;
+    t->due_seq = range->due_to;
+    atomic_store(&t->served->position, t->seq);
+}
+
+static void count(const struct trainee *t, const struct trainee_tools *tools,
+                  const struct store_step *row, const struct step_result *result)
+{
+    static const enum metric_counter by_outcome[] = {METRIC_STEPS_PUBLISHED, METRIC_STEPS_NO_OP,
+                                                     METRIC_STEPS_QUARANTINED};
+    const int64_t now_ms = clock_unix_ms();
+
+    if (tools->metrics == NULL) {
+        return;
+    }
+    metrics_add(tools->metrics, by_outcome[row->outcome], 1);
+    metrics_add(tools->metrics, METRIC_LISTS_LEARNED, result->learned.lists);
+    metrics_add(tools->metrics, METRIC_LISTS_QUARANTINED, result->n_quarantined);
+    for (size_t i = 0; i < t->cut.n && row->outcome == STORE_PUBLISHED; i++) {
+        const int64_t age_ms = now_ms - t->cut.time_ms[i];
+        metrics_observe(&tools->metrics->freshness, age_ms > 0 ? (uint64_t)age_ms * 1000000 : 0);
+    }
+}
+
+static void add_up(struct rk_eval_sum *sum, const struct rk_eval_sum *more)
+{
+    sum->lists += more->lists;
+    sum->ndcg += more->ndcg;
+    sum->ndcg_n += more->ndcg_n;
+    sum->auc += more->auc;
+    sum->auc_n += more->auc_n;
+    sum->log_loss += more->log_loss;
+    sum->log_loss_n += more->log_loss_n;
+}
+
+/* Has the step recorded; publishes it after that, or takes it back. */
+static enum rk_status settle(struct trainee *t, const struct trainee_tools *tools,
+                             const struct cut_range *range, const struct step_result *result,
+                             struct rk_error *err)
+{
+    struct store_step row = row_of(t, range, result);
+    struct step_job job = {.job = {.run = step_run, .weight = 1, .bytes = sizeof row}, .row = &row};
+    const struct writer_outcome outcome = writer_run(tools->writer, &job.job);
+
+    if (outcome.err.status != RK_OK) {
+        rk_learner_undo(t->learner, live_learning(&t->served->live));
+        return rk_fail(err, outcome.err.status, "%s", outcome.err.text);
+    }
+    t->step = row.id;
+    if (row.outcome == STORE_PUBLISHED) {
+        trainee_publish(t, row.version);
+    }
+    if (result->n_quarantined > 0) {
+        log_warn("lists_quarantined", log_text("model", t->served->name),
+                 log_number("lists", (int64_t)result->n_quarantined),
+                 log_text("reason", result->reason));
+    }
+    trainee_move_on(t, range);
+    add_up(&t->since_stored, &result->before);
+    count(t, tools, &row, result);
+    return RK_OK;
+}
+
+enum rk_status trainee_step(struct trainee *trainee, const struct trainee_tools *tools,
+                            int64_t log_end, bool *more, struct rk_error *err)
+{
+    struct trainee *t = trainee;
+    struct cut_range range = {.from_seq = t->seq, .due_from = t->due_seq};
+    struct step_result result = {0};
+    enum rk_status status = cut_plan(tools->store, t->served->id, &t->served->config, log_end,
+                                     clock_unix_ms(), &range, err);
+
+    *more = false;
+    if (status == RK_OK) {
+        status = cut_groups(tools->store, t->served->id, &t->served->config, &range, &t->cut, err);
+    }
+    if (status != RK_OK) {
+        return status;
+    }
+    *more = range.to_seq < log_end || range.due_to > range.due_from;
+    if (t->cut.n == 0) {
+        trainee_move_on(t, &range);
+        return RK_OK;
+    }
+    status = evaluate(t, &result.before, err);
+    if (status == RK_OK) {
+        status = trainee_learn(t, &result, err);
+    }
+    if (status == RK_OK) {
+        status = settle(t, tools, &range, &result, err);
+    } else {
+        rk_learner_undo(t->learner, live_learning(&t->served->live));
+    }
+    emit_deinit(&result.quarantined);
+    return status;
+}
+
+/* ---- checkpoints ---- */
+
+static void write_mean(struct emit *out, const char *key, double sum, uint64_t n)
+{
+    emit_key(out, key);
+    if (n > 0) {
+        emit_double(out, sum / (double)n);
+    } else {
+        emit_null(out);
+    }
+}
+
+/* Progressive metrics since the checkpoint before, as JSON. */
+static char *metrics_text(const struct rk_eval_sum *sum)
+{
+    struct emit out = {0};
+
+    emit_open(&out, '{');
+    emit_key(&out, "lists");
+    emit_integer(&out, (int64_t)sum->lists);
+    write_mean(&out, "ndcg@10", sum->ndcg, sum->ndcg_n);
+    write_mean(&out, "auc", sum->auc, sum->auc_n);
+    write_mean(&out, "log_loss", sum->log_loss, sum->log_loss_n);
+    emit_close(&out, '}');
+    return emit_take(&out, &(size_t){0});
+}
+
+enum rk_status trainee_checkpoint(struct trainee *trainee, enum store_source source,
+                                  struct checkpoint_bytes *file, struct store_checkpoint *row,
+                                  struct rk_error *err)
+{
+    struct trainee *t = trainee;
+    const int64_t version = live_version(&t->served->live);
+    const enum rk_status status = checkpoint_write(t->served->model, live_served(&t->served->live),
+                                                   t->learner, version, file, err);
+
+    if (status != RK_OK) {
+        return status;
+    }
+    *row = (struct store_checkpoint){.model = t->served->id,
+                                     .version = version,
+                                     .parent = t->parent,
+                                     .source = source,
+                                     .time_ms = clock_unix_ms(),
+                                     .seq = t->seq,
+                                     .due_seq = t->due_seq,
+                                     .step = t->step};
+    checkpoint_seal(file, row);
+    row->metrics = metrics_text(&t->since_stored);
+    t->since_stored = (struct rk_eval_sum){0};
+    return row->metrics != NULL ? RK_OK : rk_fail(err, RK_NOMEM, "out of memory for a checkpoint");
+}

@@ -1,0 +1,83 @@
+/*
+ * One model in training: its learner, where it stands in the log, and the life of a step (design:
+ * learned, judged, recorded, then published or undone). For the trainer thread, or for start-up
+ * before there is one.
+ */
+#ifndef RANKD_SERVER_TRAINEE_H
+#define RANKD_SERVER_TRAINEE_H
+
+#include "checkpoint.h"
+#include "cut.h"
+#include "metrics.h"
+#include "models.h"
+#include "store.h"
+#include "writer.h"
+
+#include <rankd/eval.h>
+#include <rankd/learner.h>
+
+struct trainee {
+    struct served *served; /* owned until it is added to the table of models */
+    struct rk_learner *learner;
+    int64_t seq, due_seq;            /* learned up to here */
+    int64_t step;                    /* the last step row in the state */
+    int64_t last_version;            /* the largest version ever used */
+    int64_t parent;                  /* the version the newest checkpoint or activation gave */
+    int64_t stored_ns;               /* when the newest checkpoint was started, monotonic */
+    _Atomic bool storing;            /* a checkpoint is under way */
+    struct rk_eval_sum since_stored; /* progressive metrics since then */
+    struct cut cut;
+    double *score; /* (cap_score), with work */
+    void *work;
+    size_t cap_score, cap_work;
+};
+
+/* What a trainee works with. */
+struct trainee_tools {
+    struct store *store; /* a reading connection */
+    struct writer *writer;
+    struct metrics *metrics; /* may be NULL */
+};
+
+/**
+ * Makes the trainee of a served model, at the log position its row was made. Takes served on
+ * success.
+ */
+RK_MUST_CHECK enum rk_status trainee_create(struct served *served, int64_t seq,
+                                            struct trainee **trainee, struct rk_error *err);
+
+/** Frees it, not the served model; NULL is accepted. */
+void trainee_destroy(struct trainee **trainee);
+
+/**
+ * Brings it to the state of the store: the newest good checkpoint, or the activated one if that is
+ * newer, and the step rows after it, cut and learned again. Checkpoints that fail their checks are
+ * passed over and logged.
+ */
+RK_MUST_CHECK enum rk_status trainee_recover(struct trainee *trainee, struct store *store,
+                                             struct rk_error *err);
+
+/**
+ * Takes one step of what the log holds.
+ *
+ * @param log_end  last committed seq. @param more  out: there may be more to take.
+ * @return RK_OK; RK_IO and others: nothing happened, try again later.
+ */
+RK_MUST_CHECK enum rk_status trainee_step(struct trainee *trainee,
+                                          const struct trainee_tools *tools, int64_t log_end,
+                                          bool *more, struct rk_error *err);
+
+/**
+ * Loads a checkpoint of the store and serves it: learning goes on from log position seq, after step
+ * row `step`.
+ */
+RK_MUST_CHECK enum rk_status trainee_load(struct trainee *trainee, struct store *store,
+                                          const struct store_checkpoint *checkpoint, int64_t seq,
+                                          int64_t due_seq, int64_t step, struct rk_error *err);
+
+/** Writes the row and the bytes of a checkpoint of the state now. */
+RK_MUST_CHECK enum rk_status trainee_checkpoint(struct trainee *trainee, enum store_source source,
+                                                struct checkpoint_bytes *file,
+                                                struct store_checkpoint *row, struct rk_error *err);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * What a live step and a repeated one share.
+ */
+#ifndef RANKD_SERVER_TRAINEE_IMPL_H
+#define RANKD_SERVER_TRAINEE_IMPL_H
+
+#include "emit.h"
+#include "trainee.h"
+
+/* What a step did with its groups. */
+struct step_result {
+    struct rk_learned learned;
+    struct rk_eval_sum before; /* with the served parameters, before it learned */
+    struct emit quarantined;   /* JSON array of log positions */
+    size_t n_quarantined;
+    char reason[RK_ERROR_TEXT_MAX];
+};
+
+/*
+ * Learns from the groups of the cut on the learning copy, update by update. An update that would
+ * make anything not finite is taken back alone and its lists are put into quarantine. @return
+ * RK_OK; RK_NOMEM: take the step back.
+ */
+RK_MUST_CHECK enum rk_status trainee_learn(struct trainee *t, struct step_result *result,
+                                           struct rk_error *err);
+
+/* Serves what was learned as a version. */
+void trainee_publish(struct trainee *t, int64_t version);
+
+/* The position moves on; a row says so only where there were lists. */
+void trainee_move_on(struct trainee *t, const struct cut_range *range);
+
+#endif

@@ -1,0 +1,192 @@
+/*
+ * The trainer thread: commands first, then a step of each model, then whatever checkpoint is due;
+ * then it waits.
+ */
+#include "clock.h"
+#include "log.h"
+#include "trainer_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_NS INT64_C(1000000000) /* after a step that storage did not let happen */
+
+/* ---- the thread ---- */
+
+/* One step of each model that has something to learn. @return true: there may be more. */
+static bool step_all(struct trainer *trainer, bool *failed)
+{
+    const int64_t log_end = writer_log_end(trainer->tools.writer);
+    bool any = false;
+
+    for (size_t i = 0; i < trainer->n; i++) {
+        struct trainee *t = trainer->trainee[i];
+        struct rk_error err = {0};
+        bool more = false;
+        if (!trainer_may_train(t) ||
+            (t->seq >= log_end && t->served->config.training.attribution_s == 0)) {
+            continue;
+        }
+        atomic_store(&t->served->state, MODEL_RUNNING);
+        if (trainee_step(t, &trainer->tools, log_end, &more, &err) != RK_OK) {
+            log_error("step_failed", log_text("model", t->served->name),
+                      log_text("reason", err.text));
+            *failed = true;
+        }
+        atomic_store(&t->served->state, MODEL_IDLE);
+        any = any || more;
+    }
+    return any;
+}
+
+/*
+ * Waits for a command, a grown log, the end, or a second: time makes windows end and checkpoints
+ * due.
+ */
+static void wait_a_moment(struct trainer *trainer, bool ignore_wake)
+{
+    const int64_t until = clock_monotonic_ns() + RETRY_NS;
+    const struct timespec deadline = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
+    int timed_out = 0;
+
+    while ((ignore_wake || !trainer->woken) && trainer->first == NULL && !trainer->stop &&
+           timed_out == 0) {
+        timed_out = pthread_cond_timedwait(&trainer->wake, &trainer->lock, &deadline);
+    }
+    trainer->woken = false;
+}
+
+static struct trainer_command *take_command(struct trainer *trainer)
+{
+    struct trainer_command *command = trainer->first;
+
+    if (command != NULL) {
+        trainer->first = command->next;
+        if (trainer->first == NULL) {
+            trainer->last = &trainer->first;
+        }
+    }
+    return command;
+}
+
+static void *trainer_thread(void *argument)
+{
+    struct trainer *trainer = argument;
+    bool more = true, failed = false;
+
+    for (;;) {
+        struct trainer_command *command;
+        bool stop;
+        pthread_mutex_lock(&trainer->lock);
+        if (!more) {
+            wait_a_moment(trainer, failed);
+        }
+        command = take_command(trainer);
+        stop = trainer->stop;
+        pthread_mutex_unlock(&trainer->lock);
+        if (command != NULL) {
+            trainer_obey(trainer, command);
+            more = true;
+            continue;
+        }
+        if (stop) {
+            return NULL;
+        }
+        failed = false;
+        more = step_all(trainer, &failed) && !failed;
+        trainer_checkpoint_due(trainer);
+    }
+}
+
+/* ---- start and stop ---- */
+
+static void trainer_free(struct trainer *trainer)
+{
+    for (size_t i = 0; i < trainer->n; i++) {
+        trainee_destroy(&trainer->trainee[i]);
+    }
+    free(trainer->trainee);
+    store_close(&trainer->tools.store);
+    pthread_cond_destroy(&trainer->wake);
+    pthread_mutex_destroy(&trainer->lock);
+    free(trainer);
+}
+
+enum rk_status trainer_start(struct store *store, struct writer *writer, struct models *models,
+                             struct metrics *metrics, const struct trainer_options *options,
+                             struct trainer **trainer, struct rk_error *err)
+{
+    struct trainer *t = calloc(1, sizeof *t);
+    pthread_condattr_t monotonic;
+    enum rk_status status;
+
+    if (t == NULL) {
+        return rk_fail(err, RK_NOMEM, "out of memory for the trainer");
+    }
+    t->last = &t->first;
+    t->options = *options;
+    t->tools = (struct trainee_tools){.store = store, .writer = writer, .metrics = metrics};
+    t->models = models;
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&t->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    status = trainer_recover(t, err);
+    if (status == RK_OK && pthread_create(&t->thread, NULL, trainer_thread, t) != 0) {
+        status = rk_fail(err, RK_NOMEM, "cannot start the trainer thread");
+    }
+    if (status != RK_OK) {
+        trainer_free(t);
+        return status;
+    }
+    *trainer = t;
+    return RK_OK;
+}
+
+void trainer_stop(struct trainer **trainer)
+{
+    struct trainer *t = *trainer;
+
+    if (t == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&t->lock);
+    t->stop = true;
+    pthread_cond_signal(&t->wake);
+    pthread_mutex_unlock(&t->lock);
+    pthread_join(t->thread, NULL);
+    for (size_t i = 0; i < t->n; i++) {
+        struct rk_error err = {0};
+        if (trainer_checkpoint_now(t, t->trainee[i], &err) != RK_OK) {
+            log_error("checkpoint_failed", log_text("model", t->trainee[i]->served->name),
+                      log_text("reason", err.text));
+        }
+    }
+    trainer_free(t);
+    *trainer = NULL;
+}
+
+void trainer_wake(struct trainer *trainer)
+{
+    pthread_mutex_lock(&trainer->lock);
+    trainer->woken = true;
+    pthread_cond_signal(&trainer->wake);
+    pthread_mutex_unlock(&trainer->lock);
+}
+
+bool trainer_submit(struct trainer *trainer, struct trainer_command *command)
+{
+    bool taken;
+
+    command->next = NULL;
+    pthread_mutex_lock(&trainer->lock);
+    taken = !trainer->stop;
+    if (taken) {
+        *trainer->last = command;
+        trainer->last = &command->next;
+        pthread_cond_signal(&trainer->wake);
+    }
+    pthread_mutex_unlock(&trainer->lock);
+    return taken;
+}

@@ -1,0 +1,75 @@
+/*
+ * The trainer: the one thread that learns. It reads the committed log behind the writer, takes
+ * steps of what is there, and is the only one that makes, removes, loads or pauses models: requests
+ * for that come as commands and are answered when they are done.
+ */
+#ifndef RANKD_SERVER_TRAINER_H
+#define RANKD_SERVER_TRAINER_H
+
+#include "metrics.h"
+#include "models.h"
+#include "problem.h"
+#include "writer.h"
+
+#include <rankd/status.h>
+
+struct trainer;
+
+enum trainer_verb {
+    TRAINER_CREATE,
+    TRAINER_DELETE,
+    TRAINER_TRAIN,
+    TRAINER_PAUSE,
+    TRAINER_RESUME,
+    TRAINER_ACTIVATE
+};
+
+/* Something to do with a model; embed it at the start of a struct with more. */
+struct trainer_command {
+    enum trainer_verb verb;
+    char model[STORE_NAME_MAX + 1];
+    struct model_config config;                    /* CREATE */
+    int64_t version;                               /* ACTIVATE: the checkpoint's version */
+    void (*done)(struct trainer_command *command); /* in the trainer thread; may free the command */
+
+    /* out, before done */
+    struct problem problem;       /* PROBLEM_NONE: done */
+    bool created;                 /* CREATE: false: it was there with the same configuration */
+    int64_t steps, lists;         /* TRAIN: what was done */
+    bool unfinished;              /* TRAIN: 60 s were not enough; it goes on */
+    int64_t served_version;       /* TRAIN, ACTIVATE: served now */
+    struct trainer_command *next; /* the trainer's */
+};
+
+struct trainer_options {
+    size_t n_slots; /* reading threads */
+    size_t model_max_bytes;
+    int64_t checkpoint_s;
+};
+
+/**
+ * Recovers every model of the store into the table, makes `default` where there is none, and starts
+ * the thread.
+ *
+ * @param store  taken: a reading connection. @param writer, models, metrics  borrowed.
+ */
+RK_MUST_CHECK enum rk_status trainer_start(struct store *store, struct writer *writer,
+                                           struct models *models, struct metrics *metrics,
+                                           const struct trainer_options *options,
+                                           struct trainer **trainer, struct rk_error *err);
+
+/**
+ * Ends the thread after its step, stores a checkpoint of every model that learned, and frees the
+ * trainer. NULL is accepted.
+ */
+void trainer_stop(struct trainer **trainer);
+
+/** Tells it that the log has grown. Threads: any. */
+void trainer_wake(struct trainer *trainer);
+
+/**
+ * Queues a command. @return false: the trainer is stopping, and done is not called. Threads: any.
+ */
+bool trainer_submit(struct trainer *trainer, struct trainer_command *command);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * What the trainer's files share: its state, and what a command may ask of the others.
+ */
+#ifndef RANKD_SERVER_TRAINER_IMPL_H
+#define RANKD_SERVER_TRAINER_IMPL_H
+
+#include "trainee.h"
+#include "trainer.h"
+
+#include <pthread.h>
+
+struct trainer {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;                   /* on CLOCK_MONOTONIC */
+    struct trainer_command *first, **last; /* guarded by lock */
+    bool woken;                            /* guarded by lock */
+    bool stop;                             /* guarded by lock */
+    struct trainer_options options;
+    struct trainee_tools tools; /* the trainer thread's, as all below */
+    struct models *models;
+    struct trainee **trainee; /* (n) */
+    size_t n;
+};
+
+/* ---- trainer_models.c ---- */
+
+/* The model of a name in training, or NULL. */
+struct trainee *trainer_find(const struct trainer *trainer, const char *name);
+
+/* Makes a new model: its row, its untrained start, its place in the table. */
+RK_MUST_CHECK enum rk_status trainer_create(struct trainer *trainer, const char *name,
+                                            const struct model_config *config,
+                                            struct rk_error *err);
+
+/* Recovers every model of the store, and makes `default` where there is none. */
+RK_MUST_CHECK enum rk_status trainer_recover(struct trainer *trainer, struct rk_error *err);
+
+/* ---- trainer_checkpoints.c ---- */
+
+/* Waits until no checkpoint of the model is under way. */
+void trainer_await_checkpoint(struct trainer *trainer, struct trainee *t);
+
+/* Stores what has been learned since the last checkpoint and waits for it. */
+RK_MUST_CHECK enum rk_status trainer_checkpoint_now(struct trainer *trainer, struct trainee *t,
+                                                    struct rk_error *err);
+
+/* Starts a checkpoint of each model whose time has come. */
+void trainer_checkpoint_due(struct trainer *trainer);
+
+/* ---- trainer_commands.c ---- */
+
+/* May the model learn now? */
+bool trainer_may_train(const struct trainee *t);
+
+/* Does what a command says and has it answered. */
+void trainer_obey(struct trainer *trainer, struct trainer_command *command);
+
+#endif

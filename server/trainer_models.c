@@ -1,0 +1,177 @@
+/*
+ * Models come into training: made new, or recovered at start.
+ */
+#include "clock.h"
+#include "log.h"
+#include "trainer_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct trainee *trainer_find(const struct trainer *trainer, const char *name)
+{
+    for (size_t i = 0; i < trainer->n; i++) {
+        if (strcmp(trainer->trainee[i]->served->name, name) == 0) {
+            return trainer->trainee[i];
+        }
+    }
+    return NULL;
+}
+
+/* Takes a trainee into the trainer and its model into the table. */
+static enum rk_status adopt(struct trainer *trainer, struct trainee *t, struct rk_error *err)
+{
+    struct trainee **grown = realloc(trainer->trainee, (trainer->n + 1) * sizeof(struct trainee *));
+    enum rk_status status;
+
+    if (grown == NULL) {
+        return rk_fail(err, RK_NOMEM, "out of memory for a model");
+    }
+    trainer->trainee = grown;
+    status = models_add(trainer->models, t->served, err);
+    if (status == RK_OK) {
+        trainer->trainee[trainer->n++] = t;
+    }
+    return status;
+}
+
+/* Writes a new model's row and its untrained start. */
+struct create_job {
+    struct writer_job job;
+    struct store_model *model;
+    struct store_checkpoint *init;
+};
+
+static enum rk_status create_run(struct writer_job *job, struct store *store, struct rk_error *err)
+{
+    struct create_job *create = (struct create_job *)job;
+    enum rk_status status = store_put_model(store, create->model, err);
+
+    if (status == RK_OK) {
+        status = store_new_checkpoint_id(store, &create->init->id, err);
+    }
+    create->init->model = create->model->id;
+    create->init->seq = create->init->due_seq = create->model->seq;
+    return status == RK_OK ? store_put_checkpoint(store, create->init, err) : status;
+}
+
+static enum rk_status put_model(struct trainer *trainer, struct trainee *t, struct rk_error *err)
+{
+    struct served *served = t->served;
+    struct store_model row = {.config = served->config_text, .time_ms = clock_unix_ms()};
+    struct checkpoint_bytes file = {0};
+    char no_metrics[] = "{}";
+    struct store_checkpoint init = {
+        .source = STORE_SOURCE_INIT, .time_ms = row.time_ms, .metrics = no_metrics};
+    struct create_job job = {
+        .job = {.run = create_run, .weight = 1, .bytes = sizeof job}, .model = &row, .init = &init};
+    struct writer_outcome outcome;
+    enum rk_status status =
+        checkpoint_write(served->model, live_served(&served->live), t->learner, 0, &file, err);
+
+    if (status != RK_OK) {
+        return status;
+    }
+    checkpoint_seal(&file, &init);
+    init.bytes = 0; /* it follows from the configuration; the checksum says what has to come out */
+    free(file.bytes);
+    memcpy(row.name, served->name, sizeof row.name);
+    outcome = writer_run(trainer->tools.writer, &job.job);
+    if (outcome.err.status != RK_OK) {
+        return rk_fail(err, outcome.err.status, "%s", outcome.err.text);
+    }
+    served->id = row.id;
+    t->seq = t->due_seq = row.seq;
+    atomic_store(&served->position, row.seq);
+    return RK_OK;
+}
+
+enum rk_status trainer_create(struct trainer *trainer, const char *name,
+                              const struct model_config *config, struct rk_error *err)
+{
+    struct served *served = NULL;
+    struct trainee *t = NULL;
+    enum rk_status status = served_create(name, config, trainer->options.model_max_bytes,
+                                          trainer->options.n_slots, &served, err);
+
+    if (status == RK_OK) {
+        status = trainee_create(served, 0, &t, err);
+    }
+    if (status == RK_OK) {
+        status = put_model(trainer, t, err);
+    }
+    if (status == RK_OK) {
+        status = adopt(trainer, t, err);
+    }
+    if (status != RK_OK) {
+        trainee_destroy(&t);
+        served_destroy(&served);
+        return status;
+    }
+    log_info("model_created", log_text("model", name),
+             log_number("parameters", (int64_t)rk_model_params(served->model)));
+    return RK_OK;
+}
+
+/* ---- recovery ---- */
+
+static enum rk_status recover_model(struct trainer *trainer, const struct store_model *row,
+                                    struct rk_error *err)
+{
+    const int64_t start_ns = clock_monotonic_ns();
+    struct model_config config;
+    struct problem problem = {0};
+    struct served *served = NULL;
+    struct trainee *t = NULL;
+    enum rk_status status;
+
+    if (!model_config_parse(row->config, strlen(row->config), &config, &problem)) {
+        return rk_fail(err, RK_CORRUPT, "the configuration of model \"%s\": %s", row->name,
+                       problem.detail);
+    }
+    status = served_create(row->name, &config, trainer->options.model_max_bytes,
+                           trainer->options.n_slots, &served, err);
+    if (status == RK_OK) {
+        served->id = row->id;
+        atomic_store(&served->state, row->paused ? MODEL_PAUSED : MODEL_IDLE);
+        status = trainee_create(served, row->seq, &t, err);
+    }
+    if (status == RK_OK) {
+        status = trainee_recover(t, trainer->tools.store, err);
+    }
+    if (status == RK_OK) {
+        status = adopt(trainer, t, err);
+    }
+    if (status != RK_OK) {
+        trainee_destroy(&t);
+        served_destroy(&served);
+        return status;
+    }
+    log_info("model_recovered", log_text("model", row->name),
+             log_number("version", live_version(&served->live)),
+             log_number("checkpoint", atomic_load(&served->checkpoint_version)),
+             log_number("seq", t->seq),
+             log_number("ms", (clock_monotonic_ns() - start_ns) / 1000000));
+    return RK_OK;
+}
+
+enum rk_status trainer_recover(struct trainer *trainer, struct rk_error *err)
+{
+    struct store_model *rows = NULL;
+    struct model_config config;
+    size_t n = 0;
+    enum rk_status status = store_list_models(trainer->tools.store, &rows, &n, err);
+
+    for (size_t i = 0; i < n; i++) {
+        if (status == RK_OK) {
+            status = recover_model(trainer, &rows[i], err);
+        }
+        free(rows[i].config);
+    }
+    free(rows);
+    if (status == RK_OK && trainer_find(trainer, "default") == NULL) {
+        model_config_default(&config);
+        status = trainer_create(trainer, "default", &config, err);
+    }
+    return status;
+}
