@@ -1,0 +1,117 @@
+# rankd: `make help` lists the targets. Objects of each variant lie in build/<variant>/ and never mix.
+.DEFAULT_GOAL := all
+VARIANT ?= release
+B := build/$(VARIANT)
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+MARCH ?=
+VERSION := 0.1.0
+
+PACKAGES := gcc libc6-dev libmicrohttpd-dev libjansson-dev libsqlite3-dev libxxhash-dev libgnutls28-dev libcmocka-dev
+LIBS := -lmicrohttpd -ljansson -lsqlite3 -lgnutls -lxxhash -lpthread -lm
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wdouble-promotion -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
+        -Wcast-qual -Wpointer-arith -Wwrite-strings -Wundef -Wvla $(if $(CI),-Werror)
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE
+CFLAGS_release := -O2 $(HARDEN) -D_FORTIFY_SOURCE=2
+CFLAGS_asan := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DRANKD_SANITIZED
+CFLAGS_tsan := -O1 -fno-omit-frame-pointer -fsanitize=thread -DRANKD_SANITIZED
+LDFLAGS_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+LDFLAGS_asan := -fsanitize=address,undefined
+LDFLAGS_tsan := -fsanitize=thread
+BASE := -std=c11 -D_GNU_SOURCE -g -MMD -MP $(WARN) $(CFLAGS_$(VARIANT)) $(MARCH)
+# The mathematics: vectorised, never fused or reordered, so that two runs give the same bits.
+CORE_FLAGS := $(BASE) -O3 -ffp-contract=off -Iinclude -Icore
+SERVER_FLAGS := $(BASE) -Iinclude -Iserver -DRANKD_VERSION='"$(VERSION)"'
+TEST_FLAGS := $(BASE) -Iinclude -Iserver -Itests -DRANKD_BINARY='"$(abspath $(B)/rankd)"'
+
+CORE := $(patsubst %.c,$(B)/%.o,$(wildcard core/*.c))
+SERVER := $(patsubst %.c,$(B)/%.o,$(filter-out server/main.c,$(wildcard server/*.c)))
+EMBED := $(B)/embed.o
+TEST_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_%.c tests/golden.c,$(wildcard tests/*.c)))
+TESTS := $(patsubst tests/%.c,$(B)/%,$(wildcard tests/test_*.c))
+BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/bench_*.c))
+GOLDEN ?= $(wildcard ../shared/golden)
+
+##@ Use
+all: $(B)/rankd ## build the server (installs what is missing)
+run: $(B)/rankd ## serve on 127.0.0.1:8080 with ./data/rankd.db
+	@mkdir -p data && exec $(B)/rankd serve --db data/rankd.db --listen 127.0.0.1:8080
+install: $(B)/rankd $(B)/librankd.a ## install binary, library, headers and pkg-config file below PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/rankd
+	install -m 755 $(B)/rankd $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(B)/librankd.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 include/rankd/*.h $(DESTDIR)$(PREFIX)/include/rankd/
+	printf 'Name: rankd\nDescription: factorization machines and ranking losses\nVersion: $(VERSION)\nCflags: -I$(PREFIX)/include\nLibs: -L$(PREFIX)/lib -lrankd -lxxhash -lm\n' \
+		> $(DESTDIR)$(PREFIX)/lib/pkgconfig/rankd.pc
+PREFIX ?= /usr/local
+
+##@ Check
+test: $(TESTS) $(B)/rankd ## build and run every test
+	@failed=; passed=0; for t in $(TESTS); do echo "== $$t"; if $$t; then passed=$$((passed + 1)); else failed="$$failed $$t"; fi; done; \
+	[ -z "$$failed" ] || echo "failed:$$failed"; echo "test programs: $$passed passed, $$(echo $$failed | wc -w) failed"; [ -z "$$failed" ]
+golden: $(B)/golden ## run the golden numbers of GOLDEN=<folder>
+	$(B)/golden $(GOLDEN)
+asan: ## tests under address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory VARIANT=asan test
+tsan: ## tests under the thread sanitizer
+	@$(MAKE) --no-print-directory VARIANT=tsan test
+lint: $(B)/librankd.a ## who may include whom, symbols, sizes, formatting
+	@tests/lint.sh $(B)/librankd.a
+	@! command -v clang-format-14 >/dev/null || clang-format-14 --dry-run -Werror $(SOURCES)
+bench: $(BENCHES) $(B)/rankd ## benchmarks, each row a ratio to a floor of the same run
+	@for b in $(BENCHES); do $$b || exit 1; done
+
+##@ Care
+format: ## format all sources
+	clang-format-14 -i $(SOURCES)
+clean: ## remove what was built
+	rm -rf build
+help: ## list the targets
+	@awk -F ':.*## ' '/^##@/ {print substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' Makefile
+.PHONY: all run install test golden asan tsan bench format lint clean help
+SOURCES := $(wildcard include/rankd/*.h core/*.[ch] server/*.[ch] tests/*.[ch] tests/bench/*.[ch])
+
+# What a fresh machine lacks is installed once; where that cannot be done, one line says what is missing.
+build/.packages: Makefile
+	@mkdir -p build; if ! command -v dpkg-query >/dev/null; then echo "rankd: no dpkg here, needs the likes of: $(PACKAGES)"; touch $@; exit 0; fi; \
+	missing=; for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" != 0 ]; then echo "rankd: missing packages:$$missing (as root: apt-get install$$missing)"; exit 1; fi; \
+		echo "installing:$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null || \
+		{ echo "rankd: could not install:$$missing"; exit 1; }; fi; touch $@
+
+$(B)/core/%.o: core/%.c | build/.packages
+	@mkdir -p $(@D)
+	$(CC) $(CORE_FLAGS) -c -o $@ $<
+$(B)/server/%.o: server/%.c | build/.packages
+	@mkdir -p $(@D)
+	$(CC) $(SERVER_FLAGS) -c -o $@ $<
+$(B)/tests/%.o: tests/%.c | build/.packages
+	@mkdir -p $(@D)
+	$(CC) $(TEST_FLAGS) -c -o $@ $<
+$(B)/librankd.a: $(CORE)
+	@rm -f $@
+	ar rcs $@ $^
+$(B)/rankd: $(B)/server/main.o $(SERVER) $(EMBED) $(B)/librankd.a
+	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBS)
+$(B)/test_%: $(B)/tests/test_%.o $(TEST_HELP) $(SERVER) $(EMBED) $(B)/librankd.a
+	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBS) -lcmocka
+$(B)/golden: $(B)/tests/golden.o $(B)/librankd.a
+	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBS)
+$(B)/bench/%: tests/bench/%.c $(SERVER) $(EMBED) $(B)/librankd.a
+	@mkdir -p $(@D)
+	$(CC) $(TEST_FLAGS) -O3 -ffp-contract=off $(LDFLAGS_$(VARIANT)) -o $@ $(filter %.c %.o %.a,$^) $(LIBS)
+
+# Texts that ride in the binary: every migration in order, and the web files.
+EMBEDDED := $(sort $(wildcard migrations/*.sql)) $(wildcard server/web/*)
+$(B)/embed.c: $(EMBEDDED) Makefile
+	@mkdir -p $(@D)
+	@{ echo '#include "embed.h"'; echo 'const struct embedded_file embedded_files[] = {'; for f in $(EMBEDDED); do \
+		printf '{"%s",\n' "$$f"; sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $$f; echo '},'; done; echo '{0, 0}};'; } > $@
+$(B)/embed.o: $(B)/embed.c
+	$(CC) $(SERVER_FLAGS) -c -o $@ $<
+
+-include $(wildcard $(B)/*/*.d $(B)/*.d)
+.SECONDARY:
