@@ -2,7 +2,6 @@
  * Feature hashing and feature spaces.
  */
 #include <rankd/feature.h>
-
 #include <string.h>
 #include <xxhash.h>
 

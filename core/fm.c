@@ -12,7 +12,11 @@
 #include <rankd/random.h>
 #include <string.h>
 
-enum { BIAS, LINEAR, EMBEDDING };
+enum {
+    BIAS,
+    LINEAR,
+    EMBEDDING
+};
 
 /* One row summed up. */
 struct row_sums {

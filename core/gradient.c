@@ -2,10 +2,9 @@
  * Sparse gradient rows over a dense index: a row's place is looked up in one load and checked
  * against the row it names, so that clearing is free.
  */
-#include <rankd/gradient.h>
-
 #include "grow.h"
 
+#include <rankd/gradient.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,12 +2,11 @@
  * Building a group: features are collected row by row, and a closing row sorts and sums them into
  * the CSR arrays.
  */
-#include <rankd/group.h>
-
 #include "grow.h"
 
 #include <float.h>
 #include <math.h>
+#include <rankd/group.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,8 +49,8 @@ static bool reserve_nnz(struct rk_group_builder *b, size_t nnz)
 {
     if (nnz > b->cap_nnz) {
         const size_t cap = rk_grown(b->cap_nnz, nnz);
-        if (!rk_resize(&b->index, cap) || !rk_resize(&b->value, cap) ||
-            !rk_resize(&b->name, cap) || !rk_resize(&b->number, cap)) {
+        if (!rk_resize(&b->index, cap) || !rk_resize(&b->value, cap) || !rk_resize(&b->name, cap) ||
+            !rk_resize(&b->number, cap)) {
             return false;
         }
         b->cap_nnz = cap;
@@ -132,7 +131,7 @@ static bool close_row(struct rk_group_builder *b)
             sum += (double)more->value;
             met.number = met.number || more->number;
         }
-        met.value = (float)fmax(-FLT_MAX, fmin(FLT_MAX, sum));
+        met.value = (float)fmax(-(double)FLT_MAX, fmin((double)FLT_MAX, sum));
         append(b, &met);
     }
     b->n_entries = 0;
@@ -203,8 +202,8 @@ void rk_group_teacher(struct rk_group_builder *builder, float teacher)
     builder->teacher[builder->n_rows - 1] = teacher;
 }
 
-enum rk_status rk_group_end(struct rk_group_builder *builder, bool labelled,
-                            struct rk_group *group, struct rk_error *err)
+enum rk_status rk_group_end(struct rk_group_builder *builder, bool labelled, struct rk_group *group,
+                            struct rk_error *err)
 {
     struct rk_group_builder *b = builder;
 
@@ -247,8 +246,8 @@ enum rk_status rk_group_copy(const struct rk_group *group, struct rk_group **cop
     const size_t n = group->n_items;
     const size_t nnz = group->offset[n + 1];
     const size_t bytes = sizeof(struct rk_group) + nnz * (sizeof(float) + 4 + 8) +
-                         group->n_numbers * 4 + (n + 1) * 8 + (n + 2) * 4 +
-                         3 * n * sizeof(float) + 9 * 8;
+                         group->n_numbers * 4 + (n + 1) * 8 + (n + 2) * 4 + 3 * n * sizeof(float) +
+                         9 * 8;
     struct rk_group *g = malloc(bytes);
     char *at;
 

@@ -6,13 +6,12 @@
  * mark gives back the state at that mark. One update and a whole step are taken back by the same
  * loop.
  */
-#include <rankd/learner.h>
-
 #include "grow.h"
 #include "model_impl.h"
 #include "numbers.h"
 
 #include <math.h>
+#include <rankd/learner.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -190,8 +189,7 @@ void rk_learner_undo(struct rk_learner *learner, float *theta)
 /* Bytes of a group's forward pass, so that the next one's is aligned. */
 static size_t work_of(const struct rk_learner *l, const struct rk_group *group)
 {
-    const size_t bytes =
-        rk_model_work(l->model, group->n_items, group->offset[group->n_items + 1]);
+    const size_t bytes = rk_model_work(l->model, group->n_items, group->offset[group->n_items + 1]);
 
     return (bytes + 7) & ~(size_t)7;
 }
@@ -214,8 +212,7 @@ static bool reserve(struct rk_learner *l, const struct rk_group *const *groups, 
         }
         l->cap_score = cap;
     }
-    return rk_reserve(&l->work, &l->cap_work, work) &&
-           rk_reserve(&l->scored, &l->cap_scored, n) &&
+    return rk_reserve(&l->work, &l->cap_work, work) && rk_reserve(&l->scored, &l->cap_scored, n) &&
            rk_reserve(&l->loss_work, &l->cap_loss_work, rk_loss_work(most));
 }
 
@@ -229,8 +226,7 @@ static enum rk_status forward(struct rk_learner *l, const float *theta,
 
     for (size_t g = 0; g < n; g++) {
         const struct rk_group *group = groups[g];
-        const enum rk_status status =
-            rk_model_forward(l->model, theta, group, work, score, err);
+        const enum rk_status status = rk_model_forward(l->model, theta, group, work, score, err);
         if (status != RK_OK) {
             return status;
         }
@@ -247,8 +243,7 @@ static enum rk_status forward(struct rk_learner *l, const float *theta,
 }
 
 static enum rk_status backward(struct rk_learner *l, const float *theta,
-                               const struct rk_group *const *groups, size_t n,
-                               struct rk_error *err)
+                               const struct rk_group *const *groups, size_t n, struct rk_error *err)
 {
     const bool shift_free = rk_loss_shift_invariant(&l->model->config.loss);
     char *work = l->work;
@@ -340,8 +335,7 @@ static enum rk_status observe(struct rk_learner *l, float *theta,
     for (size_t g = 0; g < n; g++) {
         for (size_t i = 0; l->model->numbers != NULL && i < groups[g]->n_numbers; i++) {
             const uint32_t e = groups[g]->number[i];
-            const uint32_t row =
-                (uint32_t)(l->model->numbers->first_row + groups[g]->index[e]);
+            const uint32_t row = (uint32_t)(l->model->numbers->first_row + groups[g]->index[e]);
             const struct row_parts parts = row_parts(l, theta, row);
             if (!remember(l, &parts, row)) {
                 return rk_fail(err, RK_NOMEM, "out of memory for the undo log");
@@ -360,8 +354,7 @@ enum rk_status rk_learner_update(struct rk_learner *learner, float *theta,
                                  struct rk_learned *learned, struct rk_error *err)
 {
     struct rk_learner *l = learner;
-    const struct mark mark = {
-        .n_undo = l->n_undo, .n_touched = l->n_touched, .steps = l->steps};
+    const struct mark mark = {.n_undo = l->n_undo, .n_touched = l->n_touched, .steps = l->steps};
     struct rk_loss_value value;
     enum rk_status status;
     double norm;
@@ -391,7 +384,7 @@ enum rk_status rk_learner_update(struct rk_learner *learner, float *theta,
         return status;
     }
     learned->updates++;
-    learned->lists += n;
+    learned->lists += value.lists;
     learned->pairs += value.pairs;
     learned->loss += value.value;
     learned->grad_norm = norm > learned->grad_norm ? norm : learned->grad_norm;

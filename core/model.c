@@ -2,12 +2,11 @@
  * The shape of a model and what all kinds share: options, tensors and their rows, standardised
  * numbers, finite scores.
  */
-#include <rankd/model.h>
-
 #include "model_impl.h"
 #include "numbers.h"
 
 #include <math.h>
+#include <rankd/model.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,7 +150,8 @@ void rk_model_add_tensor(struct rk_model *model, const char *name, uint32_t rank
     struct rk_tensor *tensor = &model->tensor[model->n_tensors++];
     size_t elements = 1;
 
-    *tensor = (struct rk_tensor){.rank = rank, .offset = model->n_params, .first_row = model->n_rows};
+    *tensor =
+        (struct rk_tensor){.rank = rank, .offset = model->n_params, .first_row = model->n_rows};
     memcpy(tensor->name, name, strlen(name) + 1);
     for (uint32_t d = 0; d < rank; d++) {
         tensor->shape[d] = shape[d];

@@ -9,7 +9,12 @@
 #include "model_impl.h"
 
 /* Columns of the statistics tensor. */
-enum { RK_NUMBERS_COUNT, RK_NUMBERS_MEAN, RK_NUMBERS_VARIANCE, RK_NUMBERS_COLS };
+enum {
+    RK_NUMBERS_COUNT,
+    RK_NUMBERS_MEAN,
+    RK_NUMBERS_VARIANCE,
+    RK_NUMBERS_COLS
+};
 
 /*
  * The values of a group as the model sees them: group->value where it has no raw numbers, else a

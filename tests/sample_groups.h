@@ -1,0 +1,72 @@
+/*
+ * Models and random groups for tests of the core, and the plain path from parameters to a dense
+ * gradient.
+ */
+#ifndef RANKD_SAMPLE_GROUPS_H
+#define RANKD_SAMPLE_GROUPS_H
+
+#include <rankd/learner.h>
+#include <rankd/random.h>
+
+#define SAMPLE_COLUMNS 24
+
+/* What random groups look like; features are drawn with repeats. */
+struct sample_shape {
+    size_t n_items;
+    size_t n_shared; /* features of user and context */
+    size_t n_own;    /* features of each item */
+    uint32_t grades; /* labels are 0 to grades - 1 */
+};
+
+/* fm with dim 4 on SAMPLE_COLUMNS columns; no l2. */
+struct rk_model_config sample_config(const char *loss, const char *optim);
+
+/* The same on a hashed space of 5 bits with standardised numbers. */
+struct rk_model_config sample_hashed_config(const char *loss, const char *optim);
+
+struct rk_model *sample_model(const struct rk_model_config *config);
+
+/*
+ * A block with every parameter other than 0, on a grid of 1/1024; statistics of numbers as if 50
+ * had been seen.
+ */
+float *sample_theta(const struct rk_model *model, uint64_t seed);
+
+/* The block of rk_model_init. */
+float *sample_start(const struct rk_model *model);
+
+/* Offset of a tensor in the block. */
+size_t sample_tensor(const struct rk_model *model, const char *name);
+
+/*
+ * A labelled group of a model's space: columns on indexed ones; numbers, flags and categories on
+ * hashed ones.
+ */
+struct rk_group *sample_group(const struct rk_model *model, const struct sample_shape *shape,
+                              struct rk_random *random);
+
+/* Groups of 6 items with 3 shared and 4 own features. */
+void sample_groups(const struct rk_model *model, struct rk_group **groups, size_t n, uint64_t seed);
+
+void sample_groups_destroy(struct rk_group **groups, size_t n);
+
+/* A group without shared features from (column, value) pairs, one feature an item. */
+struct rk_group *sample_list(const struct rk_model *model, size_t n, const struct rk_feature *own,
+                             const float *label);
+
+/* Scores of a group, with work memory of exactly the promised size. */
+void sample_score(const struct rk_model *model, const float *theta, const struct rk_group *group,
+                  double *score);
+
+/*
+ * The reduced loss of n groups. grad NULL: only that; else out, (params), the gradient; met NULL
+ * or out, (rows), whether a row is part of it.
+ */
+double sample_loss(const struct rk_model *model, const float *theta,
+                   const struct rk_group *const *groups, size_t n, double *grad, bool *met);
+
+/* Makes one update that must succeed. */
+struct rk_learned sample_update(struct rk_learner *learner, float *theta,
+                                const struct rk_group *group);
+
+#endif
