@@ -20,6 +20,8 @@ CFLAGS_tsan := -O1 -fno-omit-frame-pointer -fsanitize=thread -DRANKD_SANITIZED
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
+CFLAGS_fuzz := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -DRANKD_SANITIZED
+LDFLAGS_fuzz := -fsanitize=fuzzer,address,undefined
 BASE := -std=c11 -D_GNU_SOURCE -g -MMD -MP $(WARN) $(CFLAGS_$(VARIANT)) $(MARCH)
 # The mathematics: vectorised, never fused or reordered, so that two runs give the same bits.
 CORE_FLAGS := $(BASE) -O3 -ffp-contract=off -Iinclude -Icore
@@ -31,6 +33,7 @@ SERVER := $(patsubst %.c,$(B)/%.o,$(filter-out server/main.c,$(wildcard server/*
 EMBED := $(B)/embed.o
 TEST_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_%.c tests/golden.c,$(wildcard tests/*.c)))
 TESTS := $(patsubst tests/%.c,$(B)/%,$(wildcard tests/test_*.c))
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/bench_*.c))
 GOLDEN ?= $(wildcard ../shared/golden)
 
@@ -57,6 +60,14 @@ asan: ## tests under address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory VARIANT=asan test
 tsan: ## tests under the thread sanitizer
 	@$(MAKE) --no-print-directory VARIANT=tsan test
+fuzz: ## feed the readers damaged input for SECS seconds each (libFuzzer)
+	@command -v clang-14 >/dev/null || { echo "rankd: missing package: clang-14"; exit 1; }
+	@ls "$$(clang-14 -print-resource-dir)"/lib/linux/libclang_rt.fuzzer-* >/dev/null 2>&1 || { echo "rankd: missing package: libclang-rt-14-dev"; exit 1; }
+	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang-14 $(FUZZERS:%=build/fuzz/fuzz_%)
+	@for f in $(FUZZERS); do mkdir -p build/fuzz/corpus/$$f; build/fuzz/fuzz_$$f -max_total_time=$(SECS) -timeout=10 -print_final_stats=1 \
+		-artifact_prefix=build/fuzz/$$f- build/fuzz/corpus/$$f tests/fuzz/corpus/$$f >build/fuzz/$$f.log 2>&1 || { tail -50 build/fuzz/$$f.log; exit 1; }; \
+	echo "== fuzz $$f: nothing found"; grep -E 'DONE|stat::(number|average|peak)' build/fuzz/$$f.log; done
+SECS ?= 60
 lint: $(B)/librankd.a ## who may include whom, symbols, sizes, formatting
 	@tests/lint.sh $(B)/librankd.a
 	@! command -v clang-format-14 >/dev/null || clang-format-14 --dry-run -Werror $(SOURCES)
@@ -70,7 +81,7 @@ clean: ## remove what was built
 	rm -rf build
 help: ## list the targets
 	@awk -F ':.*## ' '/^##@/ {print substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' Makefile
-.PHONY: all run install test golden asan tsan bench format lint clean help
+.PHONY: all run install test golden asan tsan fuzz bench format lint clean help
 SOURCES := $(wildcard include/rankd/*.h core/*.[ch] server/*.[ch] tests/*.[ch] tests/bench/*.[ch])
 
 # What a fresh machine lacks is installed once; where that cannot be done, one line says what is missing.
@@ -98,6 +109,8 @@ $(B)/rankd: $(B)/server/main.o $(SERVER) $(EMBED) $(B)/librankd.a
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBS)
 $(B)/test_%: $(B)/tests/test_%.o $(TEST_HELP) $(SERVER) $(EMBED) $(B)/librankd.a
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBS) -lcmocka
+$(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(SERVER) $(EMBED) $(B)/librankd.a
+	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBS)
 $(B)/golden: $(B)/tests/golden.o $(B)/librankd.a
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBS)
 $(B)/bench/%: tests/bench/%.c $(SERVER) $(EMBED) $(B)/librankd.a
@@ -113,5 +126,5 @@ $(B)/embed.c: $(EMBEDDED) Makefile
 $(B)/embed.o: $(B)/embed.c
 	$(CC) $(SERVER_FLAGS) -c -o $@ $<
 
--include $(wildcard $(B)/*/*.d $(B)/*.d)
+-include $(wildcard $(B)/*/*/*.d $(B)/*/*.d $(B)/*.d)
 .SECONDARY:

@@ -18,6 +18,9 @@ enum {
     EMBEDDING
 };
 
+#define LOOK_AHEAD      8
+#define FLOATS_PER_LINE 16
+
 /* One row summed up. */
 struct row_sums {
     double linear;
@@ -36,18 +39,9 @@ static void fm_lay_out(struct rk_model *model)
 
 static void fm_init(const struct rk_model *model, float *theta)
 {
-    const struct rk_tensor *v = &model->tensor[EMBEDDING];
     struct rk_random random = {model->config.init_seed};
 
-    for (size_t i = 0; i < v->rows * v->cols; i++) {
-        theta[v->offset + i] = (float)(model->config.init_std * rk_random_normal(&random));
-    }
-}
-
-static size_t fm_heads(const struct rk_model *model)
-{
-    (void)model;
-    return 1;
+    rk_model_init_normal(model, EMBEDDING, theta, &random);
 }
 
 static size_t fm_work(const struct rk_model *model, size_t n_items, size_t nnz)
@@ -56,26 +50,51 @@ static size_t fm_work(const struct rk_model *model, size_t n_items, size_t nnz)
     return (n_items + 1) * model->config.dim * sizeof(double);
 }
 
+/*
+ * Rows lie scattered over a table larger than the caches: the ones of an entry some places on are asked for while this one's are added.
+ * Entries of all items follow each other, so that the look ahead goes on into the next item.
+ */
+static void look_ahead(const struct rk_model *model, const float *theta,
+                       const struct rk_group *group, uint32_t entry)
+{
+    const size_t k = model->config.dim;
+
+    if (entry + LOOK_AHEAD < group->offset[group->n_items + 1]) {
+        const size_t j = group->index[entry + LOOK_AHEAD];
+        const float *v_j = theta + model->tensor[EMBEDDING].offset + j * k;
+        for (size_t f = 0; f < k; f += FLOATS_PER_LINE) {
+            __builtin_prefetch(v_j + f);
+        }
+        __builtin_prefetch(v_j + k - 1);
+        __builtin_prefetch(theta + model->tensor[LINEAR].offset + j);
+    }
+}
+
 static struct row_sums sum_row(const struct rk_model *model, const float *theta,
                                const struct rk_group *group, size_t row, double *sum)
 {
     const size_t k = model->config.dim;
     const float *w = theta + model->tensor[LINEAR].offset;
     const float *v = theta + model->tensor[EMBEDDING].offset;
+    double
+        square[RK_DIM_MAX]; /* by coordinate: one sum would make each addition wait for the last */
     struct row_sums sums = {0};
 
     memset(sum, 0, k * sizeof *sum);
+    memset(square, 0, k * sizeof *square);
     for (uint32_t e = group->offset[row]; e < group->offset[row + 1]; e++) {
         const double x = (double)group->value[e];
         const float *v_j = v + (size_t)group->index[e] * k;
-        double square = 0;
+        look_ahead(model, theta, group, e);
         for (size_t f = 0; f < k; f++) {
             const double term = (double)v_j[f] * x;
             sum[f] += term;
-            square += term * term;
+            square[f] += term * term;
         }
         sums.linear += (double)w[group->index[e]] * x;
-        sums.square += square;
+    }
+    for (size_t f = 0; f < k; f++) {
+        sums.square += square[f];
     }
     return sums;
 }
@@ -160,16 +179,16 @@ static bool add_bias(const struct rk_model *model, double weight, struct rk_grad
  * sum_i g_i exactly 0.
  */
 static bool fm_backward(const struct rk_model *model, const float *theta,
-                        const struct rk_group *group, void *work, const double *head_grad,
-                        bool shift_free, struct rk_gradient *grad)
+                        const struct rk_group *group, void *work, const struct rk_output_grad *out,
+                        struct rk_gradient *grad)
 {
     const size_t k = model->config.dim;
     const double *shared = work;
-    struct pull all = {.weight = 0, .linear = !shift_free};
+    struct pull all = {.weight = 0, .linear = !out->shift_free};
     struct pull one = {.linear = true};
 
     for (size_t i = 0; i < group->n_items; i++) {
-        const double g = head_grad[i];
+        const double g = out->head[i];
         const double *item = shared + (i + 1) * k;
         if (g == 0.0) {
             continue;
@@ -184,7 +203,7 @@ static bool fm_backward(const struct rk_model *model, const float *theta,
         }
         all.weight += g;
     }
-    if (shift_free) {
+    if (out->shift_free) {
         all.weight = 0;
     } else if (!add_bias(model, all.weight, grad)) {
         return false;
@@ -198,7 +217,7 @@ static bool fm_backward(const struct rk_model *model, const float *theta,
 const struct rk_kind rk_kind_fm = {.name = "fm",
                                    .lay_out = fm_lay_out,
                                    .init = fm_init,
-                                   .heads = fm_heads,
+                                   .heads = 1,
                                    .work = fm_work,
                                    .forward = fm_forward,
                                    .backward = fm_backward};

@@ -6,9 +6,11 @@
  * mark gives back the state at that mark. One update and a whole step are taken back by the same
  * loop.
  */
+#include "fields.h"
 #include "grow.h"
 #include "model_impl.h"
 #include "numbers.h"
+#include "objective.h"
 
 #include <math.h>
 #include <rankd/learner.h>
@@ -24,13 +26,7 @@ struct rk_learner {
     struct rk_gradient grad;
     char *work; /* one forward pass a group, one after the other */
     size_t cap_work;
-    double *score; /* (heads, items) of each group, with head_grad */
-    double *head_grad;
-    size_t cap_score;
-    struct rk_scored *scored; /* (groups) */
-    size_t cap_scored;
-    char *loss_work;
-    size_t cap_loss_work;
+    struct rk_objective objective;
 
     uint32_t *undo_row; /* stack of rows, with their floats as they were: theta, then each slot */
     size_t n_undo, cap_undo;
@@ -94,10 +90,7 @@ void rk_learner_destroy(struct rk_learner **learner)
     }
     rk_gradient_deinit(&l->grad);
     free(l->work);
-    free(l->score);
-    free(l->head_grad);
-    free(l->scored);
-    free(l->loss_work);
+    rk_objective_deinit(&l->objective);
     free(l->undo_row);
     free(l->undo_value);
     free(l->stamp);
@@ -194,70 +187,53 @@ static size_t work_of(const struct rk_learner *l, const struct rk_group *group)
     return (bytes + 7) & ~(size_t)7;
 }
 
-/* Room for the forward passes of all groups, the scores, and the loss. */
+/* Room for the forward passes of all groups, and the loss. */
 static bool reserve(struct rk_learner *l, const struct rk_group *const *groups, size_t n)
 {
-    size_t work = 0, items = 0, most = 0, scores;
+    size_t work = 0;
 
     for (size_t g = 0; g < n; g++) {
         work += work_of(l, groups[g]);
-        items += groups[g]->n_items;
-        most = groups[g]->n_items > most ? groups[g]->n_items : most;
     }
-    scores = items * rk_model_heads(l->model);
-    if (scores > l->cap_score) {
-        const size_t cap = rk_grown(l->cap_score, scores);
-        if (!rk_resize(&l->score, cap) || !rk_resize(&l->head_grad, cap)) {
-            return false;
-        }
-        l->cap_score = cap;
-    }
-    return rk_reserve(&l->work, &l->cap_work, work) && rk_reserve(&l->scored, &l->cap_scored, n) &&
-           rk_reserve(&l->loss_work, &l->cap_loss_work, rk_loss_work(most));
+    return rk_reserve(&l->work, &l->cap_work, work) &&
+           rk_objective_reserve(&l->objective, l->model, groups, n);
 }
 
-/* Scores of all groups, then the loss and its gradient on them. */
+/* Heads of all groups, then the loss and its gradient on them. */
 static enum rk_status forward(struct rk_learner *l, const float *theta,
                               const struct rk_group *const *groups, size_t n,
                               struct rk_loss_value *value, struct rk_error *err)
 {
     char *work = l->work;
-    double *score = l->score;
+    double *head = l->objective.head;
 
     for (size_t g = 0; g < n; g++) {
-        const struct rk_group *group = groups[g];
-        const enum rk_status status = rk_model_forward(l->model, theta, group, work, score, err);
+        const enum rk_status status = rk_model_forward(l->model, theta, groups[g], work, head, err);
         if (status != RK_OK) {
             return status;
         }
-        l->scored[g] = (struct rk_scored){.n = group->n_items,
-                                          .score = score,
-                                          .label = group->label,
-                                          .weight = group->weight,
-                                          .teacher = group->teacher};
-        work += work_of(l, group);
-        score += group->n_items;
+        work += work_of(l, groups[g]);
+        head += groups[g]->n_items * rk_model_heads(l->model);
     }
-    return rk_loss_eval(&l->model->config.loss, l->scored, n, l->loss_work, l->head_grad, value,
-                        err);
+    return rk_objective_eval(&l->objective, l->model, theta, groups, n, value, err);
 }
 
 static enum rk_status backward(struct rk_learner *l, const float *theta,
                                const struct rk_group *const *groups, size_t n, struct rk_error *err)
 {
-    const bool shift_free = rk_loss_shift_invariant(&l->model->config.loss);
     char *work = l->work;
-    const double *head_grad = l->head_grad;
+    size_t first_item = 0;
 
     rk_gradient_clear(&l->grad);
     for (size_t g = 0; g < n; g++) {
-        const enum rk_status status = rk_model_backward(l->model, theta, groups[g], work, head_grad,
-                                                        shift_free, &l->grad, err);
+        const struct rk_output_grad out = rk_objective_grad(&l->objective, l->model, g, first_item);
+        const enum rk_status status =
+            rk_model_backward(l->model, theta, groups[g], work, &out, &l->grad, err);
         if (status != RK_OK) {
             return status;
         }
         work += work_of(l, groups[g]);
-        head_grad += groups[g]->n_items;
+        first_item += groups[g]->n_items;
     }
     return RK_OK;
 }
@@ -349,37 +325,85 @@ static enum rk_status observe(struct rk_learner *l, float *theta,
     return RK_OK;
 }
 
+static bool name_field(struct rk_learner *l, float *theta, uint32_t row, uint64_t name)
+{
+    const struct row_parts parts = row_parts(l, theta, row);
+
+    if (!remember(l, &parts, row)) {
+        return false;
+    }
+    rk_fields_write(parts.part[0], name);
+    return true;
+}
+
+/* Numbers the fields of features that are met for the first time, while there is room. */
+static enum rk_status name_fields(struct rk_learner *l, float *theta,
+                                  const struct rk_group *const *groups, size_t n,
+                                  struct rk_error *err)
+{
+    const struct rk_tensor *table = l->model->fields;
+    struct rk_fields fields;
+
+    if (table == NULL) {
+        return RK_OK;
+    }
+    rk_fields_read(l->model, theta, &fields);
+    for (size_t g = 0; g < n; g++) {
+        const uint32_t nnz = groups[g]->offset[groups[g]->n_items + 1];
+        for (uint32_t e = 0; e < nnz && fields.n < table->rows; e++) {
+            const uint64_t name = groups[g]->name[e];
+            if (name == 0 || rk_fields_find(&fields, groups[g], e) != RK_NO_FIELD) {
+                continue;
+            }
+            if (!name_field(l, theta, (uint32_t)(table->first_row + fields.n), name)) {
+                return rk_fail(err, RK_NOMEM, "out of memory for the undo log");
+            }
+            fields.name[fields.n++] = name;
+        }
+    }
+    return RK_OK;
+}
+
+/* Backward, optimizer, statistics. @param norm  out, of the gradient before clipping. */
+static enum rk_status learn(struct rk_learner *l, float *theta,
+                            const struct rk_group *const *groups, size_t n, double *norm,
+                            struct rk_error *err)
+{
+    enum rk_status status = backward(l, theta, groups, n, err);
+
+    if (status != RK_OK) {
+        return status;
+    }
+    *norm = clip(l);
+    if (!isfinite(*norm)) {
+        return rk_fail(err, RK_DIVERGED, "the gradient is not finite");
+    }
+    l->steps++;
+    status = apply(l, theta, err);
+    return status == RK_OK ? observe(l, theta, groups, n, err) : status;
+}
+
 enum rk_status rk_learner_update(struct rk_learner *learner, float *theta,
                                  const struct rk_group *const *groups, size_t n,
                                  struct rk_learned *learned, struct rk_error *err)
 {
     struct rk_learner *l = learner;
     const struct mark mark = {.n_undo = l->n_undo, .n_touched = l->n_touched, .steps = l->steps};
-    struct rk_loss_value value;
+    struct rk_loss_value value = {0};
     enum rk_status status;
-    double norm;
+    double norm = 0;
 
     if (!reserve(l, groups, n)) {
         return rk_fail(err, RK_NOMEM, "out of memory for a mini-batch of %zu lists", n);
     }
-    status = forward(l, theta, groups, n, &value, err);
-    if (status != RK_OK || value.pairs == 0) {
-        return status;
-    }
-    status = backward(l, theta, groups, n, err);
-    if (status != RK_OK) {
-        return status;
-    }
-    norm = clip(l);
-    if (!isfinite(norm)) {
-        return rk_fail(err, RK_DIVERGED, "the gradient is not finite");
-    }
-    l->steps++;
-    status = apply(l, theta, err);
+    status = name_fields(l, theta, groups, n, err);
     if (status == RK_OK) {
-        status = observe(l, theta, groups, n, err);
+        status = forward(l, theta, groups, n, &value, err);
     }
-    if (status != RK_OK) {
+    if (status == RK_OK && value.pairs > 0) {
+        status = learn(l, theta, groups, n, &norm, err);
+    }
+    if (status != RK_OK || value.pairs == 0) {
         go_back(l, theta, mark);
         return status;
     }

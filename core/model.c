@@ -2,8 +2,10 @@
  * The shape of a model and what all kinds share: options, tensors and their rows, standardised
  * numbers, finite scores.
  */
+#include "fields.h"
 #include "model_impl.h"
 #include "numbers.h"
+#include "objective.h"
 
 #include <math.h>
 #include <rankd/model.h>
@@ -16,7 +18,8 @@
 #define INIT_SEED_DEFAULT 1
 
 /* One line a kind. */
-static const struct rk_kind *const kinds[] = {&rk_kind_fm};
+static const struct rk_kind *const kinds[] = {&rk_kind_fm, &rk_kind_ffm, &rk_kind_deepfm,
+                                              &rk_kind_joint};
 
 static const struct rk_kind *kind_find(const char *name)
 {
@@ -41,6 +44,14 @@ enum rk_status rk_model_default(const char *kind, struct rk_model_config *config
         .standardize = true,
         .use_ids = true,
         .dim = RK_DIM_DEFAULT,
+        .alpha = kind_find(kind)->has_click_head ? RK_ALPHA_DEFAULT : 1,
+        .triplet_margin = 1,
+        .triplet_squared = true,
+        .users = {.kind = RK_HASHED, .bits = RK_ID_BITS_DEFAULT},
+        .items = {.kind = RK_HASHED, .bits = RK_ID_BITS_DEFAULT},
+        .hidden = {64, 32},
+        .n_hidden = 2,
+        .max_fields = RK_FIELDS_DEFAULT,
         .init_std = INIT_STD_DEFAULT,
         .init_seed = INIT_SEED_DEFAULT,
     };
@@ -116,15 +127,68 @@ static bool loss_fits(const struct rk_loss *loss)
     return false;
 }
 
-static enum rk_status check(const struct rk_model_config *config, struct rk_error *err)
+static enum rk_status check_space(const struct rk_space *space, const char *name,
+                                  struct rk_error *err)
 {
-    const struct rk_space *space = &config->features;
-
     if (space->kind == RK_HASHED && (space->bits < RK_BITS_MIN || space->bits > RK_BITS_MAX)) {
-        return rk_fail(err, RK_INVALID, "bits must be %d to %d", RK_BITS_MIN, RK_BITS_MAX);
+        return rk_fail(err, RK_INVALID, "%s bits must be %d to %d", name, RK_BITS_MIN, RK_BITS_MAX);
     }
     if (space->kind == RK_INDEXED && (space->size < 1 || space->size > RK_SIZE_MAX)) {
-        return rk_fail(err, RK_INVALID, "size must be 1 to %u", (unsigned)RK_SIZE_MAX);
+        return rk_fail(err, RK_INVALID, "%s size must be 1 to %u", name, (unsigned)RK_SIZE_MAX);
+    }
+    return RK_OK;
+}
+
+/* Each column of an indexed space has one of n_fields fields. */
+static enum rk_status check_fields(const struct rk_model_config *config, struct rk_error *err)
+{
+    if (config->fields == NULL || config->n_fields < 1 || config->n_fields > RK_FIELDS_MAX) {
+        return rk_fail(err, RK_INVALID, "an indexed space needs the field of each column, 0 to %d",
+                       RK_FIELDS_MAX - 1);
+    }
+    for (uint32_t j = 0; j < config->features.size; j++) {
+        if (config->fields[j] >= config->n_fields) {
+            return rk_fail(err, RK_INVALID, "the field of column %u is %u, of %u fields",
+                           (unsigned)j, (unsigned)config->fields[j], (unsigned)config->n_fields);
+        }
+    }
+    return RK_OK;
+}
+
+/* Layers, fields and tables: what only some kinds have, in the ranges of model.h for all. */
+static enum rk_status check_shape(const struct rk_kind *kind, const struct rk_model_config *config,
+                                  struct rk_error *err)
+{
+    if (config->n_hidden < 1 || config->n_hidden > RK_HIDDEN_MAX) {
+        return rk_fail(err, RK_INVALID, "hidden must be 1 to %d layers", RK_HIDDEN_MAX);
+    }
+    for (uint32_t l = 0; l < config->n_hidden; l++) {
+        if (config->hidden[l] < RK_WIDTH_MIN || config->hidden[l] > RK_WIDTH_MAX) {
+            return rk_fail(err, RK_INVALID, "a hidden layer must be %d to %d wide", RK_WIDTH_MIN,
+                           RK_WIDTH_MAX);
+        }
+    }
+    if (!(config->alpha >= 0 && config->alpha <= 1)) {
+        return rk_fail(err, RK_INVALID, "alpha must be 0 to 1");
+    }
+    if (config->max_fields < RK_FIELDS_MIN || config->max_fields > RK_FIELDS_MAX) {
+        return rk_fail(err, RK_INVALID, "max_fields must be %d to %d", RK_FIELDS_MIN,
+                       RK_FIELDS_MAX);
+    }
+    if (kind->has_fields && config->features.kind == RK_INDEXED &&
+        check_fields(config, err) != RK_OK) {
+        return RK_INVALID;
+    }
+    return check_space(&config->users, "users", err) != RK_OK ||
+                   check_space(&config->items, "items", err) != RK_OK
+               ? RK_INVALID
+               : RK_OK;
+}
+
+static enum rk_status check(const struct rk_model_config *config, struct rk_error *err)
+{
+    if (check_space(&config->features, "features", err) != RK_OK) {
+        return RK_INVALID;
     }
     if (config->dim < RK_DIM_MIN || config->dim > RK_DIM_MAX) {
         return rk_fail(err, RK_INVALID, "dim must be %d to %d", RK_DIM_MIN, RK_DIM_MAX);
@@ -138,7 +202,8 @@ static enum rk_status check(const struct rk_model_config *config, struct rk_erro
     if (!optim_fits(&config->optim)) {
         return rk_fail(err, RK_INVALID, "an option of the optimizer is outside its range");
     }
-    if (!loss_fits(&config->loss)) {
+    if (!loss_fits(&config->loss) || !from_0(config->triplet_margin) ||
+        !from_0(config->embedding_l2)) {
         return rk_fail(err, RK_INVALID, "an option of the loss is outside its range");
     }
     return RK_OK;
@@ -175,6 +240,25 @@ static void lay_out(struct rk_model *model)
                             RK_NUMBERS_COLS);
         model->numbers = &model->tensor[model->n_tensors - 1];
     }
+    if (model->kind->has_fields) {
+        rk_fields_lay_out(model);
+    }
+}
+
+size_t rk_model_n_fields(const struct rk_model *model)
+{
+    return model->config.features.kind == RK_HASHED ? model->config.max_fields
+                                                    : model->config.n_fields;
+}
+
+void rk_model_init_normal(const struct rk_model *model, size_t tensor, float *theta,
+                          struct rk_random *random)
+{
+    const struct rk_tensor *t = &model->tensor[tensor];
+
+    for (size_t i = 0; i < t->rows * t->cols; i++) {
+        theta[t->offset + i] = (float)(model->config.init_std * rk_random_normal(random));
+    }
 }
 
 enum rk_status rk_model_create(const struct rk_model_config *config, size_t max_bytes,
@@ -188,8 +272,8 @@ enum rk_status rk_model_create(const struct rk_model_config *config, size_t max_
         return rk_fail(err, RK_NOTFOUND, "there is no model kind of this name");
     }
     status = check(config, err);
-    if (status == RK_OK && kind->check != NULL) {
-        status = kind->check(config, err);
+    if (status == RK_OK) {
+        status = check_shape(kind, config, err);
     }
     if (status != RK_OK) {
         return status;
@@ -262,7 +346,7 @@ void rk_model_init(const struct rk_model *model, float *theta)
 
 size_t rk_model_heads(const struct rk_model *model)
 {
-    return model->kind->heads(model);
+    return model->kind->heads;
 }
 
 /* The kind's part, then room for the standardised values. */
@@ -304,15 +388,53 @@ enum rk_status rk_model_forward(const struct rk_model *model, const float *theta
 }
 
 enum rk_status rk_model_backward(const struct rk_model *model, const float *theta,
-                                 const struct rk_group *group, void *work, const double *head_grad,
-                                 bool shift_free, struct rk_gradient *grad, struct rk_error *err)
+                                 const struct rk_group *group, void *work,
+                                 const struct rk_output_grad *out, struct rk_gradient *grad,
+                                 struct rk_error *err)
 {
     const struct rk_group view = seen(model, theta, group, work);
 
-    if (!model->kind->backward(model, theta, &view, work, head_grad, shift_free, grad)) {
+    if (!model->kind->backward(model, theta, &view, work, out, grad)) {
         return rk_fail(err, RK_NOMEM, "out of memory for a gradient");
     }
     return RK_OK;
+}
+
+/* sum_h weight_h head_h, which may be written over the first head. */
+static void mix_heads(const struct rk_model *model, const double *weight, const double *head,
+                      size_t n, double *to)
+{
+    for (size_t i = 0; i < n; i++) {
+        double sum = 0;
+        for (size_t h = 0; h < model->kind->heads; h++) {
+            sum += weight[h] * head[h * n + i];
+        }
+        to[i] = sum;
+    }
+}
+
+void rk_model_scores(const struct rk_model *model, const double *head, size_t n, double *score)
+{
+    const struct rk_head_weights weights = rk_head_weights(model);
+
+    mix_heads(model, weights.order, head, n, score);
+}
+
+bool rk_model_click_logits(const struct rk_model *model, const double *head, size_t n,
+                           double *logit)
+{
+    const struct rk_head_weights weights = rk_head_weights(model);
+
+    if (model->kind->has_click_head) {
+        mix_heads(model, weights.click, head, n, logit);
+    }
+    return model->kind->has_click_head;
+}
+
+const float *rk_model_embedding(const struct rk_model *model, const float *theta,
+                                const struct rk_group *group, size_t id)
+{
+    return model->kind->embedding != NULL ? model->kind->embedding(model, theta, group, id) : NULL;
 }
 
 void rk_model_copy_rows(const struct rk_model *model, const uint32_t *rows, size_t n,

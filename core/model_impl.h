@@ -6,18 +6,30 @@
 #define RANKD_CORE_MODEL_IMPL_H
 
 #include <rankd/model.h>
+#include <rankd/random.h>
 
 #define RK_MODEL_TENSORS_MAX 16
+#define RK_MLP_LAYERS_MAX    (RK_HIDDEN_MAX + 1)
+
+/* The layers of an MLP inside a model: mlp.h. */
+struct rk_mlp {
+    size_t n_layers;
+    size_t width[RK_MLP_LAYERS_MAX + 1]; /* inputs, hidden layers, 1 */
+    size_t weight[RK_MLP_LAYERS_MAX];    /* numbers of tensors */
+    size_t bias[RK_MLP_LAYERS_MAX];
+    bool input_major;               /* the first layer is stored (in, out) */
+    const struct rk_tensor *tensor; /* the model's */
+};
 
 struct rk_kind {
     const char *name;
-    /* Checks the options only this kind knows; NULL: there are none. */
-    enum rk_status (*check)(const struct rk_model_config *config, struct rk_error *err);
+    size_t heads;        /* scores an item */
+    bool has_fields;     /* features have fields: fields.h */
+    bool has_click_head; /* its configuration's alpha mixes in a click loss by default */
     /* Adds the tensors that are learned, by rk_model_add_tensor. */
     void (*lay_out)(struct rk_model *model);
     /* Fills a zeroed block with the untrained start. */
     void (*init)(const struct rk_model *model, float *theta);
-    size_t (*heads)(const struct rk_model *model);
     /* Bytes of work memory, a multiple of 8. */
     size_t (*work)(const struct rk_model *model, size_t n_items, size_t nnz);
     /*
@@ -27,8 +39,11 @@ struct rk_kind {
     void (*forward)(const struct rk_model *model, const float *theta, const struct rk_group *group,
                     void *work, double *score);
     bool (*backward)(const struct rk_model *model, const float *theta, const struct rk_group *group,
-                     void *work, const double *head_grad, bool shift_free,
+                     void *work, const struct rk_output_grad *out,
                      struct rk_gradient *grad); /* false: out of memory */
+    /* As rk_model_embedding; NULL: there are none. */
+    const float *(*embedding)(const struct rk_model *model, const float *theta,
+                              const struct rk_group *group, size_t id);
 };
 
 struct rk_model {
@@ -40,9 +55,22 @@ struct rk_model {
     size_t n_learned; /* those before the numbers' statistics: what optimizers see */
     size_t n_rows;
     const struct rk_tensor *numbers; /* (rows, 3), or NULL where numbers are raw */
+    const struct rk_tensor
+        *fields; /* (max_fields, 4) names, or NULL where fields are not learned */
+    struct rk_mlp mlp;
 };
 
 extern const struct rk_kind rk_kind_fm;
+extern const struct rk_kind rk_kind_ffm;
+extern const struct rk_kind rk_kind_deepfm;
+extern const struct rk_kind rk_kind_joint;
+
+/* Fields a kind with fields has vectors for. */
+size_t rk_model_n_fields(const struct rk_model *model);
+
+/* Draws a tensor from N(0, init_std^2). */
+void rk_model_init_normal(const struct rk_model *model, size_t tensor, float *theta,
+                          struct rk_random *random);
 
 /* Appends a tensor of rows x cols behind the last one. */
 void rk_model_add_tensor(struct rk_model *model, const char *name, uint32_t rank,

@@ -5,30 +5,49 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* getaddrinfo takes "+80" and " 80" for a port, and 65616 for 80. */
+static bool is_port(const char *text)
+{
+    const size_t n = strlen(text);
+
+    return n >= 1 && n <= 5 && strspn(text, "0123456789") == n && atoi(text) <= UINT16_MAX;
+}
+
 enum rk_status address_parse(const char *text, struct addrinfo **address, struct rk_error *err)
 {
-    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
-                                   .ai_family = AF_UNSPEC,
-                                   .ai_socktype = SOCK_STREAM};
     const char *colon = strrchr(text, ':');
+    const bool bracketed = text[0] == '[' && colon != NULL && colon[-1] == ']';
+    /* IPv6 needs its brackets: whether the end of "::1:80" is a port cannot be seen. */
+    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+                                   .ai_family = bracketed ? AF_INET6 : AF_INET,
+                                   .ai_socktype = SOCK_STREAM};
     char host[64] = "";
 
-    if (colon == NULL || (size_t)(colon - text) >= sizeof host || colon[1] == '\0') {
+    if (colon == NULL || (size_t)(colon - text) >= sizeof host || !is_port(colon + 1)) {
         return rk_fail(err, RK_INVALID, "\"%s\" is not address:port", text);
     }
-    if (text[0] == '[' && colon[-1] == ']') {
+    if (bracketed) {
         memcpy(host, text + 1, (size_t)(colon - text) - 2);
     } else {
         memcpy(host, text, (size_t)(colon - text));
     }
-    if (getaddrinfo(host[0] != '\0' ? host : NULL, colon + 1, &hints, address) != 0) {
+    if (getaddrinfo(colon != text ? host : NULL, colon + 1, &hints, address) != 0) {
         return rk_fail(err, RK_INVALID, "\"%s\" is not a numeric address and a port", text);
     }
     return RK_OK;
+}
+
+static uint16_t port_of(const struct sockaddr_storage *bound)
+{
+    return ntohs(bound->ss_family == AF_INET6
+                     ? ((const struct sockaddr_in6 *)(const void *)bound)->sin6_port
+                     : ((const struct sockaddr_in *)(const void *)bound)->sin_port);
 }
 
 enum rk_status address_listen(const char *text, int *fd, uint16_t *port, struct rk_error *err)
@@ -38,22 +57,24 @@ enum rk_status address_listen(const char *text, int *fd, uint16_t *port, struct 
     socklen_t length = sizeof bound;
     const int on = 1;
     enum rk_status status = address_parse(text, &address, err);
+    int opened;
 
     if (status != RK_OK) {
         return status;
     }
-    *fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (*fd < 0 || setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(*fd, address->ai_addr, address->ai_addrlen) != 0 || listen(*fd, SOMAXCONN) != 0 ||
-        getsockname(*fd, (struct sockaddr *)&bound, &length) != 0) {
+    opened = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (opened < 0 || setsockopt(opened, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(opened, address->ai_addr, address->ai_addrlen) != 0 ||
+        listen(opened, SOMAXCONN) != 0 ||
+        getsockname(opened, (struct sockaddr *)&bound, &length) != 0) {
         status = rk_fail(err, errno == EADDRINUSE ? RK_BUSY : RK_IO, "cannot listen on %s: %s",
                          text, strerror(errno));
-        if (*fd >= 0) {
-            close(*fd);
+        if (opened >= 0) {
+            close(opened);
         }
     } else {
-        *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                                  : ((struct sockaddr_in *)&bound)->sin_port);
+        *fd = opened;
+        *port = port_of(&bound);
     }
     freeaddrinfo(address);
     return status;

@@ -1,6 +1,6 @@
 /*
- * "address:port" as options have it: numeric, "127.0.0.1:8080" or "[::1]:8080"; an empty address is
- * all of them.
+ * "address:port" as options have it: numeric, "127.0.0.1:8080" or "[::1]:8080". An empty address is
+ * all of IPv4's, "[::]" all there are.
  */
 #ifndef RANKD_SERVER_ADDRESS_H
 #define RANKD_SERVER_ADDRESS_H
@@ -17,6 +17,7 @@ RK_MUST_CHECK enum rk_status address_parse(const char *text, struct addrinfo **a
  * Opens a listening socket on one: of our own rather than the HTTP library's, so that a taken port
  * is told apart from other failures.
  *
+ * @param fd    out, close it.
  * @param port  out: the port, also where 0 asked for any.
  * @return RK_OK; RK_INVALID; RK_BUSY: the port is taken; RK_IO.
  */

@@ -5,7 +5,6 @@
 #include "clock.h"
 
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,8 @@ static const struct api_route routes[] = {
     {"GET", "/v1/models/{}", API_NO_BODY, 0, api_model_get},
     {"DELETE", "/v1/models/{}", API_NO_BODY, 0, api_model_delete},
     {"GET", "/v1/models/{}/versions", API_NO_BODY, 0, api_versions},
+    {"POST", "/v1/models/{}/versions", API_TENSORS, API_BODY_SMALL, api_version_put},
+    {"GET", "/v1/models/{}/versions/{}", API_NO_BODY, 0, api_version_get},
     {"GET", "/v1/models/{}/training", API_NO_BODY, 0, api_training},
     {"POST", "/v1/models/{}/train", API_NO_BODY, API_BODY_SMALL, api_train},
     {"POST", "/v1/models/{}/pause", API_NO_BODY, API_BODY_SMALL, api_pause},
@@ -84,6 +85,8 @@ void api_deinit(struct api *api)
         list_deinit(&slot->list);
         rk_group_builder_deinit(&slot->builder);
         free(slot->work);
+        free(slot->head);
+        free(slot->logit);
         free(slot->score);
         free(slot->order);
         free(slot->scratch);
@@ -158,80 +161,6 @@ static const struct api_route *find_route(const char *method, const char *path,
     return NULL;
 }
 
-size_t api_body_limit(const char *method, const char *path)
-{
-    const char *segment[2];
-    size_t length[2];
-    bool known;
-    const struct api_route *route = find_route(method, path, segment, length, &known);
-
-    return route != NULL ? route->limit : 0;
-}
-
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-bool api_decode(const char *text, size_t n, bool plus_is_space, char *to, size_t size,
-                size_t *length)
-{
-    *length = 0;
-    for (size_t i = 0; i < n; i++) {
-        char c = text[i];
-        if (*length + 1 >= size) {
-            return false;
-        }
-        if (c == '+' && plus_is_space) {
-            c = ' ';
-        } else if (c == '%') {
-            const int high = i + 2 < n ? hex(text[i + 1]) : -1;
-            const int low = i + 2 < n ? hex(text[i + 2]) : -1;
-            if (high < 0 || low < 0 || (high == 0 && low == 0)) {
-                return false;
-            }
-            c = (char)(high * 16 + low);
-            i += 2;
-        }
-        to[(*length)++] = c;
-    }
-    to[*length] = '\0';
-    return true;
-}
-
-bool api_query(const struct api_call *call, const char *name, char *value, size_t n)
-{
-    const char *at = call->query;
-    const size_t name_n = strlen(name);
-
-    while (at != NULL && *at != '\0') {
-        const size_t part = strcspn(at, "&");
-        if (part >= name_n && strncmp(at, name, name_n) == 0 &&
-            (part == name_n || at[name_n] == '=')) {
-            size_t length;
-            const size_t start = part == name_n ? name_n : name_n + 1;
-            if (!api_decode(at + start, part - start, true, value, n, &length)) {
-                (void)snprintf(value, n, "%%");
-            }
-            return true;
-        }
-        at += part + (at[part] == '&');
-    }
-    return false;
-}
-
-bool api_query_flag(const struct api_call *call, const char *name)
-{
-    char value[8];
-
-    return api_query(call, name, value, sizeof value) &&
-           (strcmp(value, "1") == 0 || strcmp(value, "true") == 0);
-}
-
 /* Is a Content-Type the wanted one, whatever its parameters? */
 static bool is_type(const char *content_type, const char *wanted)
 {
@@ -246,28 +175,84 @@ bool api_is_ndjson(const struct api_call *call)
     return is_type(call->content_type, "application/x-ndjson");
 }
 
-/* "GET, PUT": the methods of a path that is there. */
-static const char *allowed(const char *path, char *text, size_t size)
+/*
+ * Room for all tensors of a model, with the optimizer's, as F64. @return false: there is no such
+ * model.
+ */
+static bool tensor_bytes(struct api *api, const char *name, size_t *bytes)
+{
+    struct api_slot *slot = slot_acquire(api);
+    const struct models_copy *models = models_read(api->models, slot->number);
+    const struct served *served = models_find(models, name);
+
+    if (served != NULL) {
+        const size_t slots = rk_optim_slots(&rk_model_config(served->model)->optim);
+        *bytes = (rk_model_params(served->model) + slots * rk_model_learned(served->model)) *
+                 sizeof(double);
+    }
+    models_done(api->models, slot->number, models);
+    slot_release(slot);
+    return served != NULL;
+}
+
+/* Bytes of body a route takes. @param name  the path's first parameter, decoded. */
+static size_t body_limit(struct api *api, const struct api_route *route, const char *name,
+                         const char *content_type, struct problem *problem)
+{
+    size_t bytes = 0;
+
+    if (route->body == API_TENSORS && !tensor_bytes(api, name, &bytes)) {
+        problem_set(problem, PROBLEM_UNKNOWN_MODEL, "there is no model of this name");
+    }
+    return route->body == API_JSON_OR_NDJSON && is_type(content_type, "application/x-ndjson")
+               ? API_BODY_LARGE
+               : route->limit + bytes;
+}
+
+size_t api_body_limit(struct api *api, const char *method, const char *path,
+                      const char *content_type, bool *needed, struct problem *problem)
+{
+    const char *segment[2] = {NULL, NULL};
+    char name[API_PARAM_MAX] = "";
+    size_t length[2], n;
+    bool known;
+    const struct api_route *route = find_route(method, path, segment, length, &known);
+
+    *needed = route != NULL && route->body != API_NO_BODY;
+    if (route == NULL) {
+        return 0;
+    }
+    if (segment[0] != NULL && !api_decode(segment[0], length[0], false, name, sizeof name, &n)) {
+        return route->limit; /* api_handle says what is wrong with it */
+    }
+    return body_limit(api, route, name, content_type, problem);
+}
+
+/* "GET, HEAD, PUT": the methods of a path that is there. */
+static void write_allowed(const char *path, char *text, size_t size)
 {
     const char *segment[2];
     size_t length[2];
 
-    text[0] = '\0';
     for (size_t i = 0; i < N_ROUTES; i++) {
         if (path_fits(routes[i].path, path, segment, length)) {
             const size_t used = strlen(text);
-            (void)snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "",
-                           routes[i].method);
+            (void)snprintf(text + used, size - used, "%s%s%s", used > 0 ? ", " : "",
+                           routes[i].method, strcmp(routes[i].method, "GET") == 0 ? ", HEAD" : "");
         }
     }
-    return text;
 }
 
-static bool check_body(const struct api_route *route, struct api_call *call)
+static bool check_body(struct api *api, const struct api_route *route, struct api_call *call)
 {
-    if (call->body_n > route->limit) {
-        return !api_fail(call, PROBLEM_BODY_TOO_LARGE, "at most %zu bytes are taken here",
-                         route->limit);
+    struct problem problem = {0};
+    const size_t limit = body_limit(api, route, call->param[0], call->content_type, &problem);
+
+    if (problem.kind != PROBLEM_NONE) {
+        return !api_problem(call, &problem);
+    }
+    if (call->body_n > limit) {
+        return !api_fail(call, PROBLEM_BODY_TOO_LARGE, "at most %zu bytes are taken here", limit);
     }
     if (route->body == API_JSON && !is_type(call->content_type, "application/json")) {
         return !api_fail(call, PROBLEM_UNSUPPORTED_MEDIA_TYPE, "send application/json");
@@ -276,6 +261,36 @@ static bool check_body(const struct api_route *route, struct api_call *call)
         !api_is_ndjson(call)) {
         return !api_fail(call, PROBLEM_UNSUPPORTED_MEDIA_TYPE,
                          "send application/json or application/x-ndjson");
+    }
+    if (route->body == API_TENSORS && !is_type(call->content_type, API_TENSOR_FILE)) {
+        return !api_fail(call, PROBLEM_UNSUPPORTED_MEDIA_TYPE, "send %s", API_TENSOR_FILE);
+    }
+    return true;
+}
+
+/* Decodes the path's segments into the call's parameters, and sees that the query can be. */
+static bool read_parameters(struct api_call *call, const char *const segment[2],
+                            const size_t length[2])
+{
+    char query[API_QUERY_MAX];
+    size_t n;
+
+    for (size_t i = 0; i < 2 && segment[i] != NULL; i++) {
+        if (!api_decode(segment[i], length[i], false, call->param[i], API_PARAM_MAX,
+                        &call->param_n[i]) ||
+            call->param_n[i] > STORE_ID_MAX) {
+            return !api_fail(call, PROBLEM_BAD_REQUEST,
+                             "an id in the path is 1 to %d bytes of UTF-8, percent-encoded, "
+                             "without a zero byte",
+                             STORE_ID_MAX);
+        }
+    }
+    if (call->query != NULL &&
+        !api_decode(call->query, strlen(call->query), true, query, sizeof query, &n)) {
+        return !api_fail(call, PROBLEM_BAD_REQUEST,
+                         "a query is at most %d bytes of UTF-8, percent-encoded, without a zero "
+                         "byte",
+                         API_QUERY_MAX - 1);
     }
     return true;
 }
@@ -291,24 +306,14 @@ bool api_handle(struct api *api, struct api_call *call)
     call->again = false;
     call->route = SIZE_MAX;
     if (route == NULL && known) {
-        call->allow = allowed(call->path, call->param[0], sizeof call->param[0]);
+        write_allowed(call->path, call->allow, sizeof call->allow);
         return api_fail(call, PROBLEM_METHOD_NOT_ALLOWED, "this path takes %s", call->allow);
     }
     if (route == NULL) {
         return api_fail(call, PROBLEM_NOT_FOUND, "see /openapi.json for the paths there are");
     }
     call->route = (size_t)(route - routes);
-    for (size_t i = 0; i < 2 && segment[i] != NULL; i++) {
-        if (!api_decode(segment[i], length[i], false, call->param[i], API_PARAM_MAX,
-                        &call->param_n[i]) ||
-            call->param_n[i] > STORE_ID_MAX) {
-            return api_fail(
-                call, PROBLEM_BAD_REQUEST,
-                "an id in the path is 1 to %d bytes, percent-encoded, without a zero byte",
-                STORE_ID_MAX);
-        }
-    }
-    if (!check_body(route, call)) {
+    if (!read_parameters(call, segment, length) || !check_body(api, route, call)) {
         return true;
     }
     call->lenient = api_query_flag(call, "lenient");
@@ -316,128 +321,6 @@ bool api_handle(struct api *api, struct api_call *call)
     answered = route->handle(api, slot, call);
     slot_release(slot);
     return answered;
-}
-
-/* ---- answers ---- */
-
-bool api_answer(struct api_call *call, int status)
-{
-    struct problem problem = {0};
-
-    if (call->answer.failed) {
-        emit_deinit(&call->answer);
-        problem_set(&problem, PROBLEM_OUT_OF_MEMORY, "no memory for the answer");
-        return api_problem(call, &problem);
-    }
-    call->status = status;
-    if (call->answer_type == NULL) {
-        call->answer_type = "application/json";
-    }
-    return true;
-}
-
-void api_write_problem(const struct api_call *call, const struct problem *problem, struct emit *out)
-{
-    char type[64];
-
-    (void)snprintf(type, sizeof type, "/problems/%s", problem_slug(problem->kind));
-    emit_open(out, '{');
-    emit_key(out, "type");
-    emit_string(out, type);
-    emit_key(out, "title");
-    emit_string(out, problem_title(problem->kind));
-    emit_key(out, "status");
-    emit_integer(out, problem_status(problem->kind));
-    emit_key(out, "detail");
-    emit_string(out, problem->detail);
-    emit_key(out, "instance");
-    emit_string(out, call->request_id != NULL ? call->request_id : "");
-    if (problem->has_pointer) {
-        emit_key(out, "errors");
-        emit_open(out, '[');
-        emit_open(out, '{');
-        emit_key(out, "pointer");
-        emit_string(out, problem->pointer);
-        emit_key(out, "detail");
-        emit_string(out, problem->detail);
-        emit_close(out, '}');
-        emit_close(out, ']');
-    }
-    emit_close(out, '}');
-}
-
-bool api_problem(struct api_call *call, const struct problem *problem)
-{
-    emit_reset(&call->answer);
-    api_write_problem(call, problem, &call->answer);
-    call->status = problem_status(problem->kind);
-    call->answer_type = "application/problem+json";
-    call->retry_after_s = problem_retry_after_s(problem->kind);
-    return true;
-}
-
-void api_refuse(struct api_call *call, const struct problem *problem)
-{
-    call->route = SIZE_MAX;
-    (void)api_problem(call, problem);
-}
-
-bool api_fail(struct api_call *call, enum problem_kind kind, const char *format, ...)
-{
-    struct problem problem = {0};
-    char detail[sizeof problem.detail];
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(detail, sizeof detail, format, args);
-    va_end(args);
-    problem_set(&problem, kind, "%s", detail);
-    return api_problem(call, &problem);
-}
-
-bool api_error(struct api_call *call, const struct rk_error *err)
-{
-    struct problem problem = {0};
-
-    problem_from_error(&problem, err);
-    return api_problem(call, &problem);
-}
-
-void api_outcome_problem(const struct writer_outcome *outcome, struct problem *problem)
-{
-    static const enum problem_kind by_trouble[] = {
-        [STORE_FINE] = PROBLEM_STORAGE_ERROR,      [STORE_FAILED] = PROBLEM_STORAGE_ERROR,
-        [STORE_FULL] = PROBLEM_STORAGE_FULL,       [STORE_READ_ONLY] = PROBLEM_STORAGE_READ_ONLY,
-        [STORE_DAMAGED] = PROBLEM_STORAGE_CORRUPT, [STORE_LOCKED] = PROBLEM_STORAGE_BUSY};
-
-    if (outcome->err.status == RK_BUSY) {
-        problem_set(problem, PROBLEM_OVERLOADED, "%s", outcome->err.text);
-    } else if (outcome->err.status == RK_NOMEM) {
-        problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory to write");
-    } else {
-        problem_set(problem, by_trouble[outcome->trouble], "nothing of this request was stored");
-    }
-}
-
-bool api_park_job(struct api *api, struct api_call *call, struct writer_job *job)
-{
-    call->park(call);
-    if (!writer_submit(api->writer, job)) {
-        struct writer_outcome full = {
-            .err = {.status = RK_BUSY, .text = "the queue of writes is full"}};
-        job->done(job, &full);
-    }
-    return false;
-}
-
-bool api_park_command(struct api *api, struct api_call *call, struct trainer_command *command)
-{
-    call->park(call);
-    if (!trainer_submit(api->trainer, command)) {
-        problem_set(&command->problem, PROBLEM_DRAINING, "the server is stopping");
-        command->done(command);
-    }
-    return false;
 }
 
 void api_count(struct api *api, const struct api_call *call)
@@ -450,9 +333,4 @@ void api_count(struct api *api, const struct api_call *call)
         metrics_observe(&api->metrics->request[call->route],
                         (uint64_t)(clock_monotonic_ns() - call->start_ns));
     }
-}
-
-void api_call_deinit(struct api_call *call)
-{
-    emit_deinit(&call->answer);
 }

@@ -20,7 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define API_PARAM_MAX 132 /* an id of 128 bytes, terminated */
+#define API_PARAM_MAX 132  /* an id of 128 bytes, terminated */
+#define API_QUERY_MAX 1024 /* a query, terminated */
 
 /* What one worker thread computes with; kept warm. */
 struct api_slot;
@@ -64,9 +65,9 @@ struct api_call {
     int status;
     struct emit answer;
     const char *answer_type;
-    const char *allow;  /* or NULL */
-    int retry_after_s;  /* 0 = none */
+    char allow[64];     /* "" = none */
     char location[192]; /* "" = none */
+    int retry_after_s;  /* 0 = none */
 
     size_t route; /* number in the table, for metrics; SIZE_MAX = none */
     int64_t start_ns;
@@ -84,8 +85,13 @@ void api_deinit(struct api *api);
 /**
  * Body bytes a route takes: checked before the body is read. 0: the route is not there or takes
  * none.
+ *
+ * @param content_type  or NULL. @param needed  out: the route cannot do without a body.
+ * @param problem       filled in where the model to take is not there.
+ * Threads: as api_handle.
  */
-size_t api_body_limit(const char *method, const char *path);
+size_t api_body_limit(struct api *api, const char *method, const char *path,
+                      const char *content_type, bool *needed, struct problem *problem);
 
 /**
  * Handles a call. @return true: the answer is there; false: parked, call->finish will be called, or

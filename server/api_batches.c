@@ -101,6 +101,8 @@ static bool read_groups(struct api *api, struct api_slot *slot, struct batch *ba
 
     if (read) {
         batch->row.model = served->id;
+        batch->request.users = &served->config.model.users;
+        batch->request.items = &served->config.model.items;
         read = codec_batch_groups(&batch->request, &served->config.model.features,
                                   batch->call->lenient, &slot->list, &batch->row.items, problem);
     }

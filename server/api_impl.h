@@ -17,7 +17,9 @@ struct api_slot {
     struct rk_group_builder builder;
     void *work; /* (cap_work) bytes of a forward pass */
     size_t cap_work;
-    double *score; /* (cap_score), with order and scratch */
+    double *head;  /* (cap_score) as a forward pass gives them: heads, items */
+    double *logit; /* click logits, with score, order and scratch */
+    double *score;
     uint32_t *order;
     uint32_t *scratch;
     size_t cap_score;
@@ -30,19 +32,21 @@ typedef bool (*api_handler)(struct api *api, struct api_slot *slot, struct api_c
 enum api_body {
     API_NO_BODY,
     API_JSON,
-    API_JSON_OR_NDJSON
+    API_JSON_OR_NDJSON,
+    API_TENSORS /* a safetensors file of the model that the path names */
 };
 
 struct api_route {
     const char *method;
     const char *path; /* "{}" is a segment that becomes a parameter */
     enum api_body body;
-    size_t limit; /* bytes of body */
+    size_t limit; /* bytes of body; of tensors those beside the model's */
     api_handler handle;
 };
 
-#define API_BODY_SMALL ((size_t)1 << 20)
-#define API_BODY_LARGE ((size_t)16 << 20)
+#define API_BODY_SMALL  ((size_t)1 << 20)
+#define API_BODY_LARGE  ((size_t)16 << 20)
+#define API_TENSOR_FILE "application/vnd.safetensors"
 
 /* Answers. All return true, so that a handler ends with them. */
 bool api_answer(struct api_call *call, int status);
@@ -57,6 +61,12 @@ void api_write_problem(const struct api_call *call, const struct problem *proble
 
 /* The problem of a job that was not committed. */
 void api_outcome_problem(const struct writer_outcome *outcome, struct problem *problem);
+
+/* Handles a call with the model that its path names, or answers that there is none. */
+typedef bool (*api_model_handler)(struct api *api, struct api_slot *slot, struct api_call *call,
+                                  const struct served *served);
+bool api_with_model(struct api *api, struct api_slot *slot, struct api_call *call,
+                    api_model_handler handle);
 
 /* Is the body NDJSON? */
 bool api_is_ndjson(const struct api_call *call);
@@ -77,7 +87,20 @@ bool api_query_flag(const struct api_call *call, const char *name);
 bool api_park_job(struct api *api, struct api_call *call, struct writer_job *job);
 bool api_park_command(struct api *api, struct api_call *call, struct trainer_command *command);
 
-/* Percent-decodes n bytes. @return false: broken, or a zero byte, or no room. */
+/* A command and the call that waits for it; call NULL: nobody does. It frees itself when done. */
+struct api_waiting {
+    struct trainer_command command;
+    struct api *api;
+    struct api_call *call;
+    void (*answer)(struct api_waiting *waiting); /* what was done; in the trainer thread */
+};
+
+/* Makes a command on the model that the path names, or NULL: out of memory. */
+struct api_waiting *api_waiting_create(struct api *api, struct api_call *call,
+                                       enum trainer_verb verb,
+                                       void (*answer)(struct api_waiting *));
+
+/* Percent-decodes n bytes. @return false: broken, a zero byte, not UTF-8, or no room (cut). */
 bool api_decode(const char *text, size_t n, bool plus_is_space, char *to, size_t size,
                 size_t *length);
 
@@ -90,6 +113,8 @@ bool api_model_put(struct api *api, struct api_slot *slot, struct api_call *call
 bool api_model_get(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_model_delete(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_versions(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_version_get(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_version_put(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_training(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_train(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_pause(struct api *api, struct api_slot *slot, struct api_call *call);

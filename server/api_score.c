@@ -6,14 +6,18 @@
 #include "assemble.h"
 #include "clock.h"
 #include "codec.h"
+#include "explain.h"
 #include "lines.h"
 #include "ulid.h"
 
+#include <math.h>
 #include <rankd/eval.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
+
+#define LINES_ANSWER_MAX ((size_t)256 << 20) /* of 16 MiB of lists with the shortest ids */
 
 /* One list on its way through. */
 struct scoring {
@@ -28,8 +32,10 @@ struct scoring {
     int64_t catalogue_seq;
     char made_id[ULID_TEXT];
     const char *ranking_id;
+    bool has_ctr;   /* the model has a click head */
     bool fell_back; /* a score was not finite: the list stands in its own order */
     bool logged;
+    struct rk_explanation *explanation; /* (n_shown), owned; NULL: none are asked for */
 };
 
 /* ---- features from the catalogue ---- */
@@ -96,14 +102,17 @@ static bool grow(void *array, size_t n, size_t size)
     return grown != NULL;
 }
 
+/* Room for a forward pass; never none, so that an empty list has arrays too. */
 static bool reserve(struct api_slot *slot, const struct rk_model *model,
                     const struct rk_group *group)
 {
-    const size_t n = group->n_items * rk_model_heads(model);
+    const size_t n = group->n_items * rk_model_heads(model) + 1;
     const size_t work = rk_model_work(model, group->n_items, group->offset[group->n_items + 1]);
 
     if (n > slot->cap_score) {
-        if (!grow(&slot->score, n, sizeof *slot->score) ||
+        if (!grow(&slot->head, n, sizeof *slot->head) ||
+            !grow(&slot->logit, n, sizeof *slot->logit) ||
+            !grow(&slot->score, n, sizeof *slot->score) ||
             !grow(&slot->order, n, sizeof *slot->order) ||
             !grow(&slot->scratch, n, sizeof *slot->scratch)) {
             return false;
@@ -119,21 +128,24 @@ static bool reserve(struct api_slot *slot, const struct rk_model *model,
     return true;
 }
 
-/* Scores as they are answered, rounded to float, and their order. One version, whole. */
-static void score(struct api *api, struct api_slot *slot, struct scoring *scoring,
-                  struct live *live, const struct rk_group *group)
+/*
+ * Scores as they are answered, rounded to float, their order, and explanations. One version, whole.
+ */
+static enum rk_status score(struct api *api, struct api_slot *slot, struct scoring *scoring,
+                            struct live *live, const struct rk_group *group, struct rk_error *err)
 {
     const struct live_view view = live_read(live, slot->number);
+    enum rk_status status = RK_OK;
 
     scoring->version = view.version;
-    if (view.version == 0) {
-        memset(slot->score, 0,
-               scoring->n * sizeof *slot->score); /* untrained: the request's order stands */
-    } else {
-        scoring->fell_back = rk_model_forward(live->model, view.theta, group, slot->work,
-                                              slot->score, NULL) != RK_OK;
+    /* Untrained: all scores are 0, and the request's order stands. */
+    memset(slot->head, 0, scoring->n * rk_model_heads(live->model) * sizeof *slot->head);
+    if (view.version > 0) {
+        scoring->fell_back =
+            rk_model_forward(live->model, view.theta, group, slot->work, slot->head, NULL) != RK_OK;
     }
-    live_done(live, slot->number, &view);
+    rk_model_scores(live->model, slot->head, scoring->n, slot->score);
+    scoring->has_ctr = rk_model_click_logits(live->model, slot->head, scoring->n, slot->logit);
     for (size_t i = 0; i < scoring->n && !scoring->fell_back; i++) {
         const float rounded = (float)slot->score[i];
         scoring->fell_back = rounded - rounded != 0.0F;
@@ -147,6 +159,13 @@ static void score(struct api *api, struct api_slot *slot, struct scoring *scorin
     scoring->n_shown =
         (int64_t)scoring->n < scoring->request.top_k ? scoring->n : (size_t)scoring->request.top_k;
     metrics_add(api->metrics, METRIC_ITEMS_SCORED, scoring->n);
+    if (scoring->request.explain) {
+        const bool all_0 = view.version == 0 || scoring->fell_back;
+        status = explain_items(live->model, all_0 ? NULL : view.theta, group, slot->order,
+                               scoring->n_shown, &scoring->explanation, err);
+    }
+    live_done(live, slot->number, &view);
+    return status;
 }
 
 /* ---- the answer ---- */
@@ -157,11 +176,16 @@ static const struct list_entity *shown_item(const struct api_slot *slot,
     return &slot->list.item[scoring->which[slot->order[rank]]].entity;
 }
 
-static void write_items(const struct api_slot *slot, const struct scoring *scoring,
-                        struct emit *out)
+/* Items with their explanations, or (source NULL) without. */
+static bool write_items(const struct api_slot *slot, const struct scoring *scoring,
+                        const struct explain_source *source, struct emit *out,
+                        struct problem *problem)
 {
+    struct explain_names names = {0};
+    bool done = true;
+
     emit_open(out, '[');
-    for (size_t r = 0; r < scoring->n_shown; r++) {
+    for (size_t r = 0; r < scoring->n_shown && done; r++) {
         const struct list_entity *item = shown_item(slot, scoring, r);
         emit_open(out, '{');
         emit_key(out, "id");
@@ -170,13 +194,24 @@ static void write_items(const struct api_slot *slot, const struct scoring *scori
         emit_integer(out, (int64_t)r + 1);
         emit_key(out, "score");
         emit_float(out, (float)slot->score[slot->order[r]]);
+        if (scoring->has_ctr) {
+            emit_key(out, "ctr");
+            emit_float(out, (float)(1 / (1 + exp(-slot->logit[slot->order[r]]))));
+        }
+        if (source != NULL) {
+            emit_key(out, "explain");
+            done = explain_write(source, slot->order[r], &scoring->explanation[r], &names, out,
+                                 problem);
+        }
         emit_close(out, '}');
     }
     emit_close(out, ']');
+    explain_names_deinit(&names);
+    return done && (!out->failed ||
+                    problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for the answer"));
 }
 
-static void write_answer(const struct api_slot *slot, const struct scoring *scoring,
-                         struct emit *out)
+static void write_answer(const struct scoring *scoring, const struct emit *items, struct emit *out)
 {
     emit_open(out, '{');
     emit_key(out, "ranking_id");
@@ -186,7 +221,7 @@ static void write_answer(const struct api_slot *slot, const struct scoring *scor
     emit_key(out, "version");
     emit_integer(out, scoring->version);
     emit_key(out, "items");
-    emit_json(out, slot->served.text, slot->served.length);
+    emit_json(out, items->text, items->length);
     if (!scoring->logged) {
         emit_key(out, "logged");
         emit_boolean(out, false);
@@ -245,33 +280,33 @@ static struct writer_ranking *ranking_copy(const struct api_slot *slot,
 }
 
 /*
- * Queues the ranking. Ids that rankd made are new; others are looked for in the log and among what
- * is queued.
+ * Was an id that the client gave used before? What is on its way into the log is looked at first: what is committed in between is then
+ * found in the log.
  */
+static bool is_used(struct api *api, struct api_slot *slot, const char *id, uint64_t id_hash)
+{
+    bool found = false;
+
+    return writer_holds(api->writer, id_hash) ||
+           store_has_ranking(slot->store, id, &found, NULL) != RK_OK || found;
+}
+
+/* Queues the ranking. Ids that rankd made are new, and have a hash of 0 here. */
 static bool log_ranking(struct api *api, struct api_slot *slot, const struct scoring *scoring)
 {
-    struct writer_ranking *copy;
-    bool used_before = false;
+    const char *id = scoring->request.ranking_id;
+    const uint64_t id_hash = id != NULL ? XXH3_64bits(id, strlen(id)) | 1 : 0;
+    bool used_before = id != NULL && is_used(api, slot, id, id_hash);
+    struct writer_ranking *copy = used_before ? NULL : ranking_copy(slot, scoring);
 
-    if (scoring->request.ranking_id != NULL &&
-        (store_has_ranking(slot->store, scoring->ranking_id, &used_before, NULL) != RK_OK ||
-         used_before)) {
-        metrics_add(api->metrics, METRIC_RANKINGS_UNLOGGED, 1);
-        return false;
+    if (copy != NULL) {
+        copy->id_hash = id_hash;
+        if (writer_log(api->writer, copy, &used_before)) {
+            return true;
+        }
     }
-    copy = ranking_copy(slot, scoring);
-    if (copy == NULL) {
-        metrics_add(api->metrics, METRIC_RANKINGS_SHED, 1);
-        return false;
-    }
-    if (scoring->request.ranking_id != NULL) {
-        copy->id_hash = XXH3_64bits(scoring->ranking_id, strlen(scoring->ranking_id)) | 1;
-    }
-    if (!writer_log(api->writer, copy, &used_before)) {
-        metrics_add(api->metrics, used_before ? METRIC_RANKINGS_UNLOGGED : METRIC_RANKINGS_SHED, 1);
-        return false;
-    }
-    return true;
+    metrics_add(api->metrics, used_before ? METRIC_RANKINGS_UNLOGGED : METRIC_RANKINGS_SHED, 1);
+    return false;
 }
 
 /* ---- one list ---- */
@@ -288,15 +323,39 @@ static bool name_ranking(struct scoring *scoring, struct problem *problem)
     return true;
 }
 
+/* The items are written, explained too, before the list is logged: a list in the log was answered. */
+static bool answer(struct api *api, struct api_slot *slot, struct scoring *scoring,
+                   const struct rk_group *group, struct emit *out, struct problem *problem)
+{
+    const struct explain_source source = {.request = &scoring->request.root,
+                                          .list = &slot->list,
+                                          .which = scoring->which,
+                                          .group = group,
+                                          .config = &scoring->model->config.model,
+                                          .store = slot->store,
+                                          .seq = scoring->catalogue_seq};
+    struct emit explained = {0};
+    bool done;
+
+    emit_reset(&slot->served);
+    done = write_items(slot, scoring, NULL, &slot->served, problem) &&
+           (!scoring->request.explain || write_items(slot, scoring, &source, &explained, problem));
+    if (done) {
+        scoring->logged =
+            scoring->request.log && scoring->n_shown > 0 && log_ranking(api, slot, scoring);
+        write_answer(scoring, scoring->request.explain ? &explained : &slot->served, out);
+    }
+    emit_deinit(&explained);
+    return done;
+}
+
 static bool score_with(struct api *api, struct api_slot *slot, struct served *served, bool lenient,
                        struct scoring *scoring, struct emit *out, struct problem *problem)
 {
     struct rk_group group;
+    struct rk_error err = {0};
 
     scoring->model = served;
-    if (scoring->request.explain) {
-        return problem_set(problem, PROBLEM_VALIDATION_FAILED, "explain is not in this version");
-    }
     if (!codec_score_list(&scoring->request, &served->config.model.features, lenient, &slot->list,
                           scoring->which, &scoring->n, problem) ||
         !assemble(api, slot, scoring, &group, problem) || !name_ranking(scoring, problem)) {
@@ -305,16 +364,10 @@ static bool score_with(struct api *api, struct api_slot *slot, struct served *se
     if (!reserve(slot, served->model, &group)) {
         return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for %zu items", scoring->n);
     }
-    score(api, slot, scoring, &served->live, &group);
-    emit_reset(&slot->served);
-    write_items(slot, scoring, &slot->served);
-    if (slot->served.failed) {
-        return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for the answer");
+    if (score(api, slot, scoring, &served->live, &group, &err) != RK_OK) {
+        return problem_from_error(problem, &err);
     }
-    scoring->logged =
-        scoring->request.log && scoring->n_shown > 0 && log_ranking(api, slot, scoring);
-    write_answer(slot, scoring, out);
-    return true;
+    return answer(api, slot, scoring, &group, out, problem);
 }
 
 static bool score_list(struct api *api, struct api_slot *slot, const char *text, size_t n,
@@ -331,6 +384,7 @@ static bool score_list(struct api *api, struct api_slot *slot, const char *text,
                    : problem_set(problem, PROBLEM_UNKNOWN_MODEL, "there is no model of this name");
         models_done(api->models, slot->number, models);
     }
+    free(scoring.explanation);
     codec_score_close(&scoring.request);
     return done;
 }
@@ -345,6 +399,7 @@ static bool score_lines(struct api *api, struct api_slot *slot, struct api_call 
     const char *line;
     size_t n;
 
+    call->answer.limit = LINES_ANSWER_MAX;
     while (lines_next(&lines, &line, &n)) {
         struct problem problem = {0};
         const size_t start = call->answer.length;

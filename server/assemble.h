@@ -22,21 +22,23 @@ struct assemble_source {
 };
 
 /**
- * Builds the group of a list.
+ * Builds the group of a list: the same whatever the order of its features.
  *
+ * @param list     where features are stored for an entity, its own are sorted by their keys.
  * @param which    (n) numbers of the items to take, in this order.
  * @param labelled the items' labels, weights and teacher scores go into the group too.
  * @param builder  its memory is reused.
  * @param group    out, a view into the builder.
- * @param where    out on error: the number of the item whose stored features do not fit, or
- * SIZE_MAX for the user's.
- * @return RK_OK; RK_MISMATCH: a stored column is outside the model's space; RK_NOMEM; what source
+ * @param where    out on error: the item whose stored features do not fit; SIZE_MAX: the user.
+ * @return RK_OK; RK_MISMATCH: an id is outside its table, or a stored column outside the
+ *         model's space; RK_NOMEM; what source
  * says.
  */
-RK_MUST_CHECK enum rk_status
-assemble_group(const struct list *list, const struct rk_model_config *config,
-               const struct assemble_source *source, const uint32_t *which, size_t n, bool labelled,
-               struct rk_group_builder *builder, struct rk_group *group, size_t *where,
-               struct rk_error *err);
+RK_MUST_CHECK enum rk_status assemble_group(struct list *list, const struct rk_model_config *config,
+                                            const struct assemble_source *source,
+                                            const uint32_t *which, size_t n, bool labelled,
+                                            struct rk_group_builder *builder,
+                                            struct rk_group *group, size_t *where,
+                                            struct rk_error *err);
 
 #endif

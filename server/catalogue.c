@@ -85,23 +85,56 @@ size_t catalogue_count(const struct catalogue_copy *copy, enum catalogue_side si
 }
 
 /*
- * Keeps the map at most half full, graves included, by making it anew four times as large as what
- * lives in it.
+ * Wider arrays for one side of both copies, made before anything changes: from then on nothing can
+ * fail, and the copies stay alike.
  */
-static bool make_room(struct catalogue_map *map)
-{
-    struct catalogue_map wider = {.capacity = CAPACITY_MIN};
+struct wider {
+    struct catalogue_entry **bucket[2]; /* NULL: there is room as it is */
+    size_t capacity;
+};
 
-    if ((map->used + 1) * 2 <= map->capacity) {
+/*
+ * A map is at most half full, graves included. One that would be more is made anew, at least four
+ * times as large as what will live in it.
+ */
+static bool make_room(const struct catalogue_map *map, size_t more, struct wider *wider)
+{
+    if ((map->used + more) * 2 <= map->capacity) {
         return true;
     }
-    while (wider.capacity < 4 * (map_count(map) + 1)) {
-        wider.capacity *= 2;
+    wider->capacity = CAPACITY_MIN;
+    while (wider->capacity < 4 * (map_count(map) + more)) {
+        wider->capacity *= 2;
     }
-    wider.bucket = calloc(wider.capacity, sizeof(struct catalogue_entry *));
-    if (wider.bucket == NULL) {
-        return false;
+    for (size_t copy = 0; copy < 2; copy++) {
+        wider->bucket[copy] = calloc(wider->capacity, sizeof(struct catalogue_entry *));
+        if (wider->bucket[copy] == NULL) {
+            return false;
+        }
     }
+    return true;
+}
+
+static bool make_rooms(const struct catalogue_copy *copy, const struct catalogue_change *changes,
+                       size_t n, struct wider wider[CATALOGUE_SIDES])
+{
+    size_t more[CATALOGUE_SIDES] = {0};
+
+    for (size_t i = 0; i < n; i++) {
+        more[changes[i].side] += changes[i].entry != NULL;
+    }
+    for (size_t side = 0; side < CATALOGUE_SIDES; side++) {
+        if (!make_room(&copy->map[side], more[side], &wider[side])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void move_over(struct catalogue_map *map, struct catalogue_entry **bucket, size_t capacity)
+{
+    struct catalogue_map wider = {.bucket = bucket, .capacity = capacity};
+
     for (size_t i = 0; i < map->capacity; i++) {
         struct catalogue_entry *entry = map->bucket[i];
         if (entry != NULL && entry != &grave) {
@@ -111,22 +144,16 @@ static bool make_room(struct catalogue_map *map)
     }
     free(map->bucket);
     *map = wider;
-    return true;
 }
 
-/* Makes one change in one copy. @return the entry that was there, or NULL. */
+/* Makes one change in one copy that has room. @return the entry that was there, or NULL. */
 static struct catalogue_entry *apply(struct catalogue_copy *copy,
-                                     const struct catalogue_change *change, bool *nomem)
+                                     const struct catalogue_change *change)
 {
     struct catalogue_map *map = &copy->map[change->side];
-    struct catalogue_entry **bucket;
+    struct catalogue_entry **bucket = bucket_of(map, change->hash, change->id);
     struct catalogue_entry *old;
 
-    if (change->entry != NULL && !make_room(map)) {
-        *nomem = true;
-        return NULL;
-    }
-    bucket = bucket_of(map, change->hash, change->id);
     if (bucket == NULL || (*bucket == NULL && change->entry == NULL)) {
         return NULL;
     }
@@ -139,18 +166,34 @@ static struct catalogue_entry *apply(struct catalogue_copy *copy,
 enum rk_status catalogue_change(struct catalogue *catalogue, const struct catalogue_change *changes,
                                 size_t n, int64_t seq, struct rk_error *err)
 {
-    bool nomem = false;
     struct catalogue_copy *back = &catalogue->copy[pair_back(&catalogue->pair)];
+    struct wider wider[CATALOGUE_SIDES] = {{{NULL, NULL}, 0}};
 
-    for (size_t i = 0; i < n; i++) {
-        apply(back, &changes[i], &nomem);
+    if (!make_rooms(back, changes, n, wider)) {
+        for (size_t side = 0; side < CATALOGUE_SIDES; side++) {
+            free(wider[side].bucket[0]);
+            free(wider[side].bucket[1]);
+        }
+        for (size_t i = 0; i < n; i++) {
+            free(changes[i].entry);
+        }
+        return rk_fail(err, RK_NOMEM, "out of memory for the catalogue");
     }
-    back->seq = seq;
-    pair_flip(&catalogue->pair);
-    back = &catalogue->copy[pair_back(&catalogue->pair)];
-    for (size_t i = 0; i < n; i++) {
-        free(apply(back, &changes[i], &nomem));
+    for (int turn = 0; turn < 2; turn++) {
+        back = &catalogue->copy[pair_back(&catalogue->pair)];
+        for (size_t side = 0; side < CATALOGUE_SIDES; side++) {
+            if (wider[side].bucket[turn] != NULL) {
+                move_over(&back->map[side], wider[side].bucket[turn], wider[side].capacity);
+            }
+        }
+        for (size_t i = 0; i < n; i++) {
+            struct catalogue_entry *old = apply(back, &changes[i]);
+            free(turn == 1 ? old : NULL); /* now neither copy has it */
+        }
+        back->seq = seq;
+        if (turn == 0) {
+            pair_flip(&catalogue->pair);
+        }
     }
-    back->seq = seq;
-    return nomem ? rk_fail(err, RK_NOMEM, "out of memory for the catalogue") : RK_OK;
+    return RK_OK;
 }

@@ -70,8 +70,8 @@ size_t catalogue_count(const struct catalogue_copy *copy, enum catalogue_side si
 /**
  * Makes n changes visible at once as of log position seq. For one thread, the writer's.
  *
- * @return RK_OK; RK_NOMEM: some changes may be missing from memory until the next start (they are
- * in the log); entries are taken.
+ * @return RK_OK; RK_NOMEM: none was made, they are missing from memory until the next start (they
+ * are in the log). Entries are taken in any case.
  */
 RK_MUST_CHECK enum rk_status catalogue_change(struct catalogue *catalogue,
                                               const struct catalogue_change *changes, size_t n,

@@ -10,6 +10,7 @@
 
 #include <rankd/learner.h>
 #include <rankd/model.h>
+#include <rankd/safetensors.h>
 #include <rankd/status.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,7 +23,7 @@ struct checkpoint_bytes {
 
 /**
  * Writes parameters, optimizer slots ("optimizer.<slot>.<tensor>") and step count as a safetensors
- * file. Same state, same bytes.
+ * file, each tensor in the order of its shape. Same state, same bytes.
  *
  * @param learner  NULL: parameters alone, for export.
  */
@@ -33,13 +34,32 @@ RK_MUST_CHECK enum rk_status checkpoint_write(const struct rk_model *model, cons
 /**
  * Reads such a file back. Every tensor must be there with its shape, and nothing else.
  *
- * @param theta    out, (params). On error its contents are undefined.
+ * @param theta    out, (params). With RK_INVALID and RK_NOMEM it and the slots are undefined.
  * @param learner  its slots and step count are set.
- * @return RK_OK; RK_CORRUPT; RK_MISMATCH: another model's; RK_NOMEM.
+ * @return RK_OK; RK_CORRUPT; RK_MISMATCH: another model's; RK_INVALID: a number is not finite;
+ *         RK_NOMEM.
  */
 RK_MUST_CHECK enum rk_status checkpoint_read(const struct rk_model *model, const void *bytes,
                                              size_t n, float *theta, struct rk_learner *learner,
                                              struct rk_error *err);
+
+/**
+ * What a tensor is called in a file: its name, behind "optimizer.<slot>." where it is one of an
+ * optimizer's.
+ *
+ * @param slot  SIZE_MAX: the parameters.
+ */
+void checkpoint_name(const struct rk_model *model, const struct rk_tensor *tensor, size_t slot,
+                     char name[RK_ST_NAME_MAX]);
+
+/**
+ * The elements of a stored tensor, which has the shape of the model's, in the order of its block.
+ *
+ * @return RK_OK; RK_INVALID: a number is not finite; RK_NOMEM.
+ */
+RK_MUST_CHECK enum rk_status checkpoint_elements(const struct rk_st_tensor *stored,
+                                                 const struct rk_tensor *tensor, float *to,
+                                                 struct rk_error *err);
 
 /** Fills sha256 and bytes of a row from a file. */
 void checkpoint_seal(const struct checkpoint_bytes *file, struct store_checkpoint *row);
@@ -76,5 +96,17 @@ RK_MUST_CHECK enum rk_status checkpoint_store(struct writer *writer, struct chec
                                               const struct store_checkpoint *row,
                                               checkpoint_stored stored, void *context,
                                               struct rk_error *err);
+
+/**
+ * Stores a file and waits for it: chunk after chunk, and last the row together with its activation.
+ *
+ * @param row         its id is made. @param activation  NULL: none; else what is out is filled in.
+ * @return RK_OK; what the writer met: then there is neither row nor activation. Not in its thread.
+ */
+RK_MUST_CHECK enum rk_status checkpoint_put(struct writer *writer,
+                                            const struct checkpoint_bytes *file,
+                                            struct store_checkpoint *row,
+                                            struct store_activation *activation,
+                                            struct rk_error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Request bodies: from bytes to checked requests, without knowing what will be done with them.
- * Texts are borrowed from the parsed document that each request struct holds until it is closed.
+ * Request bodies: from bytes to checked requests, without knowing what will be done with them. Each
+ * request struct holds what its texts lie in until it is closed.
  */
 #ifndef RANKD_SERVER_CODEC_H
 #define RANKD_SERVER_CODEC_H
@@ -18,8 +18,11 @@
 #define CODEC_ENTRIES_MAX 10000 /* items or users in one request */
 #define CODEC_VALUE_MAX   1e6
 #define CODEC_TYPE_MAX    64
-#define CODEC_JSON_FACTOR                                                                          \
-    16 /* heap bytes a tree may take for each byte of the route's body limit */
+
+/* Heap bytes a tree may take for each byte of the route's body limit: 1 MiB, and 16 MiB in bulk. */
+#define CODEC_JSON_FACTOR 16
+#define CODEC_BUDGET      (CODEC_JSON_FACTOR * ((size_t)1 << 20))
+#define CODEC_BUDGET_BULK (CODEC_JSON_FACTOR * ((size_t)16 << 20))
 
 /* ---- POST /v1/score ---- */
 
@@ -53,15 +56,24 @@ void codec_score_close(struct codec_score *score);
 
 /* ---- POST /v1/feedback ---- */
 
+/* Copied out of the parsed body, which takes many times as much and is not kept while parked. */
+struct codec_event_text {
+    char event_id[STORE_ID_MAX + 1];
+    char ranking_id[STORE_ID_MAX + 1];
+    char item_id[STORE_ID_MAX + 1];
+    char type[CODEC_TYPE_MAX + 1];
+};
+
 struct codec_feedback {
-    struct json_document *document; /* (n_documents): one, or one a line */
-    size_t n_documents;
-    struct store_event *event; /* (n) */
-    char (*made_id)[33];       /* (n) ids made for events without one */
+    struct store_event *event;     /* (n), pointing into text */
+    struct codec_event_text *text; /* (n) */
     size_t n;
 };
 
-/** Reads one event, {"events": [...]}, or an event a line. Close it even on false. */
+/**
+ * Reads one event, {"events": [...]}, or an event a line. An event without an id gets one from a
+ * hash of its content: the same event sent twice is taken once. Close it even on false.
+ */
 bool codec_feedback_read(const char *text, size_t n, bool ndjson, bool lenient,
                          struct codec_feedback *feedback, struct problem *problem);
 void codec_feedback_close(struct codec_feedback *feedback);
@@ -75,6 +87,8 @@ struct codec_batch {
     char **payload; /* (n) compact JSON of each list, owned */
     size_t *payload_n;
     size_t n;
+    const struct rk_space *users; /* set before codec_batch_groups where ids are rows of tables */
+    const struct rk_space *items;
     struct json_node root; /* of the document; all zero with NDJSON */
     const char *text;      /* NDJSON: borrowed until closed */
     size_t text_n;
@@ -130,7 +144,10 @@ bool codec_stored_list(const char *text, size_t n, const struct rk_space *space,
 bool codec_served_each(const char *served, size_t n,
                        void (*each)(void *context, const char *id, size_t rank), void *context);
 
-/** Reads an RFC 3339 time into Unix milliseconds. */
+/**
+ * Reads an RFC 3339 time into Unix milliseconds; what is finer is cut off, and a leap second is the
+ * second after it. @return false, and nothing written: it is none.
+ */
 bool codec_time(const char *text, int64_t *unix_ms);
 
 #endif

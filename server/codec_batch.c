@@ -2,12 +2,11 @@
  * POST /v1/batches, and the features of items and users.
  */
 #include "codec.h"
+#include "codec_records.h"
 #include "lines.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define BODY_BUDGET (CODEC_JSON_FACTOR * ((size_t)16 << 20))
 
 static const char *const batch_members[] = {"model", "batch_id", "groups", NULL};
 static const char *const group_members[] = {"user", "context", "items", NULL};
@@ -38,20 +37,23 @@ bool codec_batch_open(const char *text, size_t n, bool ndjson, const char *model
                       const char *batch_id, bool lenient, struct codec_batch *batch,
                       struct problem *problem)
 {
-    *batch = (struct codec_batch){.text = ndjson ? text : NULL, .text_n = n};
+    *batch = (struct codec_batch){.text_n = n};
+    if (ndjson) {
+        batch->text = n > 0 ? text : "";
+    }
     if (!copy_text(model != NULL ? model : "default", &batch->model, problem) ||
         (batch_id != NULL && !copy_text(batch_id, &batch->batch_id, problem))) {
         return false;
     }
     if (batch_id != NULL && (batch_id[0] == '\0' || strlen(batch_id) > STORE_ID_MAX)) {
-        return problem_set(problem, PROBLEM_VALIDATION_FAILED, "batch_id must be 1 to %d bytes",
-                           STORE_ID_MAX);
+        return problem_set(problem,
+                           batch_id[0] == '\0' ? PROBLEM_VALIDATION_FAILED : PROBLEM_LIMIT_EXCEEDED,
+                           "batch_id must be 1 to %d bytes", STORE_ID_MAX);
     }
     if (ndjson) {
         return true;
     }
-    return json_parse(text, n, BODY_BUDGET, &batch->document, &batch->root, problem) &&
-           json_as_object(&batch->root, problem) &&
+    return json_parse(text, n, CODEC_BUDGET_BULK, &batch->document, &batch->root, problem) &&
            json_only(&batch->root, batch_members, lenient, problem) &&
            read_name(&batch->root, "model", STORE_NAME_MAX, &batch->model, problem) &&
            read_name(&batch->root, "batch_id", STORE_ID_MAX, &batch->batch_id, problem);
@@ -69,12 +71,44 @@ static bool reserve_payloads(struct codec_batch *batch, size_t n, struct problem
            problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for %zu lists", n);
 }
 
-static bool read_group(struct codec_batch *batch, const struct json_node *node,
-                       const struct rk_space *space, bool lenient, struct list *list,
-                       int64_t *items, struct problem *problem)
+struct group_reader {
+    struct codec_batch *batch; /* with room for one more payload */
+    const struct rk_space *space;
+    bool lenient;
+    struct list *list;
+    int64_t *items;
+};
+
+/* Where ids are rows of tables, each must be one. */
+static bool check_ids(const struct codec_batch *batch, const struct list *list,
+                      const struct json_node *node, struct problem *problem)
 {
-    if (!json_as_object(node, problem) || !json_only(node, group_members, lenient, problem) ||
-        !list_read(node, space, true, lenient, list, problem)) {
+    struct json_node items, item, user;
+    struct rk_error err = {0};
+    uint64_t key;
+
+    if (batch->users != NULL && list_key(batch->users, &list->user, &key, &err) != RK_OK) {
+        return json_problem(json_member(node, "user", &user) ? &user : node, PROBLEM_INDEX_OUTSIDE,
+                            problem, "%s", err.text);
+    }
+    for (size_t i = 0; batch->items != NULL && i < list->n_items; i++) {
+        if (list_key(batch->items, &list->item[i].entity, &key, &err) != RK_OK) {
+            (void)json_member(node, "items", &items);
+            json_element(&items, i, &item);
+            return json_problem(&item, PROBLEM_INDEX_OUTSIDE, problem, "%s", err.text);
+        }
+    }
+    return true;
+}
+
+static bool read_group(void *context, const struct json_node *node, struct problem *problem)
+{
+    const struct group_reader *reader = context;
+    struct codec_batch *batch = reader->batch;
+
+    if (!json_only(node, group_members, reader->lenient, problem) ||
+        !list_read(node, reader->space, true, reader->lenient, reader->list, problem) ||
+        !check_ids(batch, reader->list, node, problem)) {
         return false;
     }
     batch->payload[batch->n] = json_text(node, &batch->payload_n[batch->n]);
@@ -82,62 +116,29 @@ static bool read_group(struct codec_batch *batch, const struct json_node *node,
         return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for a list");
     }
     batch->n++;
-    *items += (int64_t)list->n_items;
+    *reader->items += (int64_t)reader->list->n_items;
     return true;
-}
-
-static bool read_group_lines(struct codec_batch *batch, const struct rk_space *space, bool lenient,
-                             struct list *list, int64_t *items, struct problem *problem)
-{
-    struct lines lines = lines_of(batch->text, batch->text_n);
-    const char *line;
-    size_t length;
-    bool read = reserve_payloads(batch, lines_count(batch->text, batch->text_n), problem);
-
-    while (read && lines_next(&lines, &line, &length)) {
-        const struct json_node all = {0};
-        struct json_document document = {0};
-        struct json_node root;
-        read = json_parse(line, length, BODY_BUDGET, &document, &root, problem);
-        if (read) {
-            root.parent = &all;
-            root.index = lines.number;
-            read = read_group(batch, &root, space, lenient, list, items, problem);
-        }
-        json_close(&document);
-    }
-    return read;
 }
 
 bool codec_batch_groups(struct codec_batch *batch, const struct rk_space *space, bool lenient,
                         struct list *list, int64_t *items, struct problem *problem)
 {
+    struct group_reader group = {batch, space, lenient, list, items};
+    const struct codec_reader reader = {read_group, &group};
     struct json_node groups;
-    size_t n;
 
     *items = 0;
     if (batch->text != NULL) {
-        return read_group_lines(batch, space, lenient, list, items, problem);
+        return reserve_payloads(batch, lines_count(batch->text, batch->text_n), problem) &&
+               codec_each_line(batch->text, batch->text_n, CODEC_BUDGET_BULK, &reader, problem);
     }
     if (!json_member(&batch->root, "groups", &groups)) {
         return json_problem(&batch->root, PROBLEM_VALIDATION_FAILED, problem,
                             "a batch needs groups");
     }
-    if (!json_as_array(&groups, problem)) {
-        return false;
-    }
-    n = json_count(&groups);
-    if (!reserve_payloads(batch, n, problem)) {
-        return false;
-    }
-    for (size_t i = 0; i < n; i++) {
-        struct json_node element;
-        json_element(&groups, i, &element);
-        if (!read_group(batch, &element, space, lenient, list, items, problem)) {
-            return false;
-        }
-    }
-    return true;
+    return json_as_array(&groups, problem) &&
+           reserve_payloads(batch, json_count(&groups), problem) &&
+           codec_each_element(&groups, &reader, problem);
 }
 
 void codec_batch_close(struct codec_batch *batch)
@@ -151,6 +152,13 @@ void codec_batch_close(struct codec_batch *batch)
     free(batch->batch_id);
     json_close(&batch->document);
     *batch = (struct codec_batch){0};
+}
+
+static struct list_entity entity_of(enum rk_side side, const char *id)
+{
+    const size_t n = strlen(id);
+
+    return (struct list_entity){.id = id, .id_n = n, .hash = list_id_hash(side, id, n)};
 }
 
 /* An entry of an id with the features that were just read into a list. */
@@ -172,35 +180,51 @@ static struct catalogue_entry *make_entry(const struct list_entity *id, const st
     return entry;
 }
 
-/* One {"features"} of a known id, or one {"id", "features"}. */
-static bool read_entry(const struct json_node *node, enum rk_side side, const char *id,
-                       bool lenient, struct list *list, struct codec_entries *entries,
-                       struct problem *problem)
+/* One {"features"} of a known id, or {"id", "features"} records. */
+struct entry_reader {
+    enum rk_side side;
+    const char *id; /* NULL: each record has its own */
+    bool lenient;
+    struct list *list;
+    struct codec_entries *entries; /* with room for one more */
+};
+
+static bool read_entry_id(const struct entry_reader *reader, const struct json_node *node,
+                          struct list_entity *name, struct problem *problem)
 {
-    struct json_node member, features;
+    struct json_node member;
+
+    if (reader->id != NULL) {
+        *name = entity_of(reader->side, reader->id);
+        return true;
+    }
+    if (!json_member(node, "id", &member)) {
+        return json_problem(node, PROBLEM_VALIDATION_FAILED, problem, "an entry needs an id");
+    }
+    return list_read_id(&member, reader->side, name, problem);
+}
+
+static bool read_entry(void *context, const struct json_node *node, struct problem *problem)
+{
+    const struct entry_reader *reader = context;
+    struct codec_entries *entries = reader->entries;
+    struct json_node features;
     struct list_entity name = {0}, own = {0};
 
-    if (!json_as_object(node, problem) ||
-        !json_only(node, id != NULL ? features_members : entry_members, lenient, problem)) {
-        return false;
-    }
-    if (id != NULL) {
-        name = (struct list_entity){
-            .id = id, .id_n = strlen(id), .hash = list_id_hash(side, id, strlen(id))};
-    } else if (!json_member(node, "id", &member)) {
-        return json_problem(node, PROBLEM_VALIDATION_FAILED, problem, "an entry needs an id");
-    } else if (!list_read_id(&member, side, &name, problem)) {
+    if (!json_only(node, reader->id != NULL ? features_members : entry_members, reader->lenient,
+                   problem) ||
+        !read_entry_id(reader, node, &name, problem)) {
         return false;
     }
     if (!json_member(node, "features", &features)) {
         return json_problem(node, PROBLEM_VALIDATION_FAILED, problem, "an entry needs features");
     }
-    list_reset(list);
-    if (!list_read_features(&features, side, NULL, list, &own, problem)) {
+    list_reset(reader->list);
+    if (!list_read_features(&features, reader->side, NULL, reader->list, &own, problem)) {
         return false;
     }
-    entries->entry[entries->n] = make_entry(&name, list, &own);
-    entries->features[entries->n] = json_text(&features, &(size_t){0});
+    entries->entry[entries->n] = make_entry(&name, reader->list, &own);
+    entries->features[entries->n] = json_text(&features, NULL);
     entries->n++;
     return (entries->entry[entries->n - 1] != NULL && entries->features[entries->n - 1] != NULL) ||
            problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for an entry");
@@ -218,80 +242,47 @@ static bool reserve_entries(struct codec_entries *entries, size_t n, struct prob
            problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for %zu entries", n);
 }
 
-static bool read_entry_lines(const char *text, size_t n, enum rk_side side, bool lenient,
-                             struct list *list, struct codec_entries *entries,
+/* {"items": [...]} or {"users": [...]}. */
+static bool read_entry_array(const struct json_node *root, struct entry_reader *entry,
                              struct problem *problem)
 {
-    struct lines lines = lines_of(text, n);
-    const char *line;
-    size_t length;
-    bool read = reserve_entries(entries, lines_count(text, n), problem);
-
-    while (read && lines_next(&lines, &line, &length)) {
-        const struct json_node all = {0};
-        struct json_document document = {0};
-        struct json_node root;
-        read = json_parse(line, length, BODY_BUDGET, &document, &root, problem);
-        if (read) {
-            root.parent = &all;
-            root.index = lines.number;
-            read = read_entry(&root, side, NULL, lenient, list, entries, problem);
-        }
-        json_close(&document);
-    }
-    return read;
-}
-
-static bool read_entry_array(const struct json_node *root, enum rk_side side, bool lenient,
-                             struct list *list, struct codec_entries *entries,
-                             struct problem *problem)
-{
-    const char *const name = side == RK_ITEM ? "items" : "users";
+    const struct codec_reader reader = {read_entry, entry};
+    const char *const name = entry->side == RK_ITEM ? "items" : "users";
     const char *const members[] = {name, NULL};
     struct json_node array;
-    size_t n;
 
-    if (!json_as_object(root, problem) || !json_only(root, members, lenient, problem)) {
+    if (!json_only(root, members, entry->lenient, problem)) {
         return false;
     }
     if (!json_member(root, name, &array)) {
         return json_problem(root, PROBLEM_VALIDATION_FAILED, problem, "needs %s", name);
     }
-    if (!json_as_array(&array, problem)) {
-        return false;
-    }
-    n = json_count(&array);
-    if (!reserve_entries(entries, n, problem)) {
-        return false;
-    }
-    for (size_t i = 0; i < n; i++) {
-        struct json_node element;
-        json_element(&array, i, &element);
-        if (!read_entry(&element, side, NULL, lenient, list, entries, problem)) {
-            return false;
-        }
-    }
-    return true;
+    return json_as_array(&array, problem) &&
+           reserve_entries(entry->entries, json_count(&array), problem) &&
+           codec_each_element(&array, &reader, problem);
 }
 
 bool codec_entries_read(const char *text, size_t n, bool ndjson, enum rk_side side, const char *id,
                         bool lenient, struct codec_entries *entries, struct problem *problem)
 {
     struct list list = {0};
+    struct entry_reader entry = {side, id, lenient, &list, entries};
+    const struct codec_reader reader = {read_entry, &entry};
     struct json_document document = {0};
     struct json_node root;
     bool read;
 
     *entries = (struct codec_entries){0};
     if (ndjson) {
-        read = read_entry_lines(text, n, side, lenient, &list, entries, problem);
-    } else if (!json_parse(text, n, BODY_BUDGET, &document, &root, problem)) {
+        read = reserve_entries(entries, lines_count(text, n), problem) &&
+               codec_each_line(text, n, CODEC_BUDGET_BULK, &reader, problem);
+    } else if (!json_parse(text, n, id != NULL ? CODEC_BUDGET : CODEC_BUDGET_BULK, &document, &root,
+                           problem)) {
         read = false;
     } else if (id != NULL) {
-        read = reserve_entries(entries, 1, problem) &&
-               read_entry(&root, side, id, lenient, &list, entries, problem);
+        read = reserve_entries(entries, 1, problem) && read_entry(&entry, &root, problem);
     } else {
-        read = read_entry_array(&root, side, lenient, &list, entries, problem);
+        read = read_entry_array(&root, &entry, problem);
     }
     json_close(&document);
     list_deinit(&list);
@@ -311,16 +302,16 @@ void codec_entries_close(struct codec_entries *entries)
 
 struct catalogue_entry *codec_entry_parse(enum rk_side side, const char *id, const char *features)
 {
+    const struct list_entity name = entity_of(side, id);
     struct list list = {0};
+    struct list_entity own = {0};
     struct json_document document = {0};
     struct json_node root;
     struct problem problem = {0};
-    const struct list_entity name = {
-        .id = id, .id_n = strlen(id), .hash = list_id_hash(side, id, strlen(id))};
-    struct list_entity own = {0};
     struct catalogue_entry *entry = NULL;
 
-    if (json_parse(features, strlen(features), BODY_BUDGET, &document, &root, &problem) &&
+    if (name.id_n <= LIST_ID_MAX &&
+        json_parse(features, strlen(features), CODEC_BUDGET_BULK, &document, &root, &problem) &&
         list_read_features(&root, side, NULL, &list, &own, &problem)) {
         entry = make_entry(&name, &list, &own);
     }

@@ -2,6 +2,7 @@
  * POST /v1/feedback: one event, many in an array, or one a line.
  */
 #include "codec.h"
+#include "codec_records.h"
 #include "lines.h"
 
 #include <gnutls/crypto.h>
@@ -11,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#define FEEDBACK_BUDGET (CODEC_JSON_FACTOR * ((size_t)1 << 20))
+#define MADE_ID_BYTES 16 /* of the SHA-256, in hexadecimal */
 
 static const char *const event_members[] = {"event_id", "ranking_id", "item_id", "type",
                                             "value",    "time",       NULL};
@@ -71,29 +72,42 @@ static bool zone(const char **at, int *minutes)
     return true;
 }
 
+/* The civil fields of a time, as timegm takes them, up to the fraction. */
+static bool civil(const char **at, struct tm *tm)
+{
+    if (!digits(at, 4, 0, 9999, &tm->tm_year) || !literal(at, '-') ||
+        !digits(at, 2, 1, 12, &tm->tm_mon) || !literal(at, '-') ||
+        !digits(at, 2, 1, 31, &tm->tm_mday) || (**at != 'T' && **at != 't' && **at != ' ')) {
+        return false;
+    }
+    (*at)++;
+    tm->tm_year -= 1900;
+    tm->tm_mon -= 1;
+    return digits(at, 2, 0, 23, &tm->tm_hour) && literal(at, ':') &&
+           digits(at, 2, 0, 59, &tm->tm_min) && literal(at, ':') &&
+           digits(at, 2, 0, 60, &tm->tm_sec);
+}
+
 bool codec_time(const char *text, int64_t *unix_ms)
 {
     struct tm tm = {0};
     const char *at = text;
-    int ms, minutes, day;
+    int ms, minutes;
+    int64_t seconds;
 
-    if (!digits(&at, 4, 1, 9999, &tm.tm_year) || !literal(&at, '-') ||
-        !digits(&at, 2, 1, 12, &tm.tm_mon) || !literal(&at, '-') ||
-        !digits(&at, 2, 1, 31, &tm.tm_mday) || (*at != 'T' && *at != 't' && *at != ' ')) {
+    if (!civil(&at, &tm) || !fraction(&at, &ms) || !zone(&at, &minutes) || *at != '\0') {
         return false;
     }
-    at++;
-    if (!digits(&at, 2, 0, 23, &tm.tm_hour) || !literal(&at, ':') ||
-        !digits(&at, 2, 0, 59, &tm.tm_min) || !literal(&at, ':') ||
-        !digits(&at, 2, 0, 60, &tm.tm_sec) || !fraction(&at, &ms) || !zone(&at, &minutes) ||
-        *at != '\0') {
+    const bool leap = tm.tm_sec == 60;
+    const int day = tm.tm_mday;
+    tm.tm_sec -= leap ? 1 : 0;
+    seconds = (int64_t)timegm(&tm) - minutes * 60 + (leap ? 1 : 0);
+    /* timegm moves 30 February into March; a leap second is the last one of a day of UTC. */
+    if (tm.tm_mday != day || (leap && seconds % 86400 != 0)) {
         return false;
     }
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
-    day = tm.tm_mday;
-    *unix_ms = ((int64_t)timegm(&tm) - minutes * 60) * 1000 + ms;
-    return tm.tm_mday == day || tm.tm_sec == 60; /* timegm moves 30 February into March */
+    *unix_ms = seconds * 1000 + ms;
+    return true;
 }
 
 static bool read_time(const struct json_node *node, int64_t *event_ms, struct problem *problem)
@@ -113,178 +127,148 @@ static bool read_time(const struct json_node *node, int64_t *event_ms, struct pr
            json_problem(&member, PROBLEM_VALIDATION_FAILED, problem, "must be an RFC 3339 time");
 }
 
-static bool read_required(const struct json_node *node, const char *key, size_t max,
-                          const char **text, struct problem *problem)
+static bool copy_text(const struct json_node *node, size_t max, char *to, struct problem *problem)
+{
+    const char *text;
+    size_t n;
+
+    if (!json_as_string(node, 1, max, &text, &n, problem)) {
+        return false;
+    }
+    memcpy(to, text, n + 1);
+    return true;
+}
+
+static bool read_required(const struct json_node *node, const char *key, size_t max, char *to,
+                          struct problem *problem)
 {
     struct json_node member;
-    size_t n;
 
     if (!json_member(node, key, &member)) {
         return json_problem(node, PROBLEM_VALIDATION_FAILED, problem, "an event needs %s", key);
     }
-    return json_as_string(&member, 1, max, text, &n, problem);
+    return copy_text(&member, max, to, problem);
 }
 
 /*
- * The id of an event without one: a hash of its content, so that the same event sent twice is taken
- * once.
+ * A hash of an event's content. Texts end with a zero byte, which none of them holds, so that no
+ * two events run together into one content.
  */
-static void make_id(const struct store_event *event, char id[33])
+static bool make_id(const struct store_event *event, char *id, struct problem *problem)
 {
-    char content[512];
+    char content[2 * STORE_ID_MAX + CODEC_TYPE_MAX + 64];
     uint8_t sha256[STORE_SHA256_BYTES];
-    const int n = snprintf(content, sizeof content, "%s\n%s\n%s\n%.17g\n%lld", event->ranking_id,
-                           event->item_id, event->type, event->value, (long long)event->event_ms);
+    const int n =
+        snprintf(content, sizeof content, "%s%c%s%c%s%c%.17g %lld", event->ranking_id, '\0',
+                 event->item_id, '\0', event->type, '\0', event->value, (long long)event->event_ms);
 
-    gnutls_hash_fast(GNUTLS_DIG_SHA256, content,
-                     (size_t)n < sizeof content ? (size_t)n : sizeof content - 1, sha256);
-    for (size_t i = 0; i < 16; i++) {
+    if (gnutls_hash_fast(GNUTLS_DIG_SHA256, content, (size_t)n, sha256) < 0) {
+        return problem_set(problem, PROBLEM_INTERNAL, "no checksum can be made");
+    }
+    for (size_t i = 0; i < MADE_ID_BYTES; i++) {
         (void)snprintf(id + 2 * i, 3, "%02x", sha256[i]);
     }
+    return true;
 }
 
-static bool read_event(const struct json_node *node, bool lenient, struct store_event *event,
-                       char made_id[33], struct problem *problem)
+static bool read_value(const struct json_node *node, double *value, struct problem *problem)
 {
     struct json_node member;
-    size_t n;
 
-    *event = (struct store_event){.value = 1};
-    if (!json_as_object(node, problem) || !json_only(node, event_members, lenient, problem) ||
-        !read_required(node, "ranking_id", STORE_ID_MAX, &event->ranking_id, problem) ||
-        !read_required(node, "item_id", STORE_ID_MAX, &event->item_id, problem) ||
-        !read_required(node, "type", CODEC_TYPE_MAX, &event->type, problem) ||
-        !read_time(node, &event->event_ms, problem)) {
+    if (!json_member(node, "value", &member)) {
+        *value = 1;
+        return true;
+    }
+    if (!json_as_number(&member, 0, CODEC_VALUE_MAX, value, problem)) {
         return false;
     }
-    if (json_member(node, "value", &member) &&
-        !json_as_number(&member, 0, CODEC_VALUE_MAX, &event->value, problem)) {
-        return false;
-    }
-    if (json_member(node, "event_id", &member)) {
-        if (!json_as_string(&member, 1, STORE_ID_MAX, &event->event_id, &n, problem)) {
-            return false;
-        }
-    } else {
-        make_id(event, made_id);
-        event->event_id = made_id;
-    }
-    event->item_hash = list_id_hash(RK_ITEM, event->item_id, strlen(event->item_id));
+    *value += 0.0; /* -0 is 0, in ids too */
     return true;
+}
+
+struct event_reader {
+    struct codec_feedback *feedback; /* with room for one more */
+    bool lenient;
+};
+
+static bool read_event(void *context, const struct json_node *node, struct problem *problem)
+{
+    const struct event_reader *reader = context;
+    struct store_event *event = &reader->feedback->event[reader->feedback->n];
+    struct codec_event_text *text = &reader->feedback->text[reader->feedback->n];
+    struct json_node id;
+
+    *event = (struct store_event){.event_id = text->event_id,
+                                  .ranking_id = text->ranking_id,
+                                  .item_id = text->item_id,
+                                  .type = text->type};
+    if (!json_only(node, event_members, reader->lenient, problem) ||
+        !read_required(node, "ranking_id", STORE_ID_MAX, text->ranking_id, problem) ||
+        !read_required(node, "item_id", STORE_ID_MAX, text->item_id, problem) ||
+        !read_required(node, "type", CODEC_TYPE_MAX, text->type, problem) ||
+        !read_value(node, &event->value, problem) || !read_time(node, &event->event_ms, problem)) {
+        return false;
+    }
+    event->item_hash = list_id_hash(RK_ITEM, text->item_id, strlen(text->item_id));
+    reader->feedback->n++;
+    return json_member(node, "event_id", &id)
+               ? copy_text(&id, STORE_ID_MAX, text->event_id, problem)
+               : make_id(event, text->event_id, problem);
 }
 
 static bool reserve(struct codec_feedback *feedback, size_t n, struct problem *problem)
 {
+    if (n > CODEC_EVENTS_MAX) {
+        return problem_set(problem, PROBLEM_LIMIT_EXCEEDED,
+                           "%zu events, at most %d are taken in a request", n, CODEC_EVENTS_MAX);
+    }
     feedback->event = calloc(n > 0 ? n : 1, sizeof *feedback->event);
-    feedback->made_id = calloc(n > 0 ? n : 1, sizeof *feedback->made_id);
-    return (feedback->event != NULL && feedback->made_id != NULL) ||
+    feedback->text = calloc(n > 0 ? n : 1, sizeof *feedback->text);
+    return (feedback->event != NULL && feedback->text != NULL) ||
            problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for %zu events", n);
 }
 
-static bool reserve_documents(struct codec_feedback *feedback, size_t n, struct problem *problem)
-{
-    feedback->document = calloc(n > 0 ? n : 1, sizeof *feedback->document);
-    return feedback->document != NULL ||
-           problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for a request");
-}
-
-static bool too_many(size_t n, struct problem *problem)
-{
-    return problem_set(problem, PROBLEM_LIMIT_EXCEEDED,
-                       "%zu events, at most %d are taken in a request", n, CODEC_EVENTS_MAX);
-}
-
-static bool read_lines(const char *text, size_t n, bool lenient, struct codec_feedback *feedback,
-                       struct problem *problem)
-{
-    const size_t count = lines_count(text, n);
-    struct lines lines = lines_of(text, n);
-    const char *line;
-    size_t length;
-
-    if (count > CODEC_EVENTS_MAX) {
-        return too_many(count, problem);
-    }
-    if (!reserve_documents(feedback, count, problem) || !reserve(feedback, count, problem)) {
-        return false;
-    }
-    while (lines_next(&lines, &line, &length)) {
-        const struct json_node all = {0};
-        struct json_node root;
-        const size_t i = lines.number;
-        if (!json_parse(line, length, FEEDBACK_BUDGET, &feedback->document[i], &root, problem)) {
-            return false;
-        }
-        feedback->n_documents = i + 1;
-        root.parent = &all; /* so that a pointer starts with the event's index */
-        root.index = i;
-        if (!read_event(&root, lenient, &feedback->event[i], feedback->made_id[i], problem)) {
-            return false;
-        }
-        feedback->n++;
-    }
-    return true;
-}
-
-static bool read_array(const struct json_node *events, bool lenient,
-                       struct codec_feedback *feedback, struct problem *problem)
-{
-    const size_t n = json_count(events);
-
-    for (size_t i = 0; i < n; i++) {
-        struct json_node element;
-        json_element(events, i, &element);
-        if (!read_event(&element, lenient, &feedback->event[i], feedback->made_id[i], problem)) {
-            return false;
-        }
-        feedback->n++;
-    }
-    return true;
-}
-
-static bool read_body(const char *text, size_t n, bool lenient, struct codec_feedback *feedback,
+static bool read_body(const struct json_node *root, struct event_reader *event,
                       struct problem *problem)
 {
-    struct json_node root, events;
+    const struct codec_reader reader = {read_event, event};
+    struct json_node events;
 
-    if (!reserve_documents(feedback, 1, problem) ||
-        !json_parse(text, n, FEEDBACK_BUDGET, feedback->document, &root, problem)) {
+    if (!json_as_object(root, problem)) {
         return false;
     }
-    feedback->n_documents = 1;
-    if (!json_as_object(&root, problem)) {
-        return false;
+    if (!json_member(root, "events", &events)) {
+        return reserve(event->feedback, 1, problem) && read_event(event, root, problem);
     }
-    if (!json_member(&root, "events", &events)) {
-        feedback->n = 1;
-        return reserve(feedback, 1, problem) &&
-               read_event(&root, lenient, feedback->event, feedback->made_id[0], problem);
-    }
-    if (!json_only(&root, events_members, lenient, problem) || !json_as_array(&events, problem)) {
-        return false;
-    }
-    if (json_count(&events) > CODEC_EVENTS_MAX) {
-        return too_many(json_count(&events), problem);
-    }
-    return reserve(feedback, json_count(&events), problem) &&
-           read_array(&events, lenient, feedback, problem);
+    return json_only(root, events_members, event->lenient, problem) &&
+           json_as_array(&events, problem) &&
+           reserve(event->feedback, json_count(&events), problem) &&
+           codec_each_element(&events, &reader, problem);
 }
 
 bool codec_feedback_read(const char *text, size_t n, bool ndjson, bool lenient,
                          struct codec_feedback *feedback, struct problem *problem)
 {
+    struct event_reader event = {feedback, lenient};
+    const struct codec_reader reader = {read_event, &event};
+    struct json_document document = {0};
+    struct json_node root;
+    bool read;
+
     *feedback = (struct codec_feedback){0};
-    return ndjson ? read_lines(text, n, lenient, feedback, problem)
-                  : read_body(text, n, lenient, feedback, problem);
+    if (ndjson) {
+        return reserve(feedback, lines_count(text, n), problem) &&
+               codec_each_line(text, n, CODEC_BUDGET, &reader, problem);
+    }
+    read = json_parse(text, n, CODEC_BUDGET, &document, &root, problem) &&
+           read_body(&root, &event, problem);
+    json_close(&document);
+    return read;
 }
 
 void codec_feedback_close(struct codec_feedback *feedback)
 {
-    for (size_t i = 0; i < feedback->n_documents; i++) {
-        json_close(&feedback->document[i]);
-    }
-    free(feedback->document);
     free(feedback->event);
-    free(feedback->made_id);
+    free(feedback->text);
     *feedback = (struct codec_feedback){0};
 }

@@ -3,7 +3,7 @@
  */
 #include "codec.h"
 
-#define SCORE_LIMIT ((size_t)1 << 20)
+#define TOP_K_MAX (((int64_t)1 << 53) - 1)
 
 static const char *const score_members[] = {"model",   "ranking_id", "user",    "context", "items",
                                             "exclude", "top_k",      "explain", "log",     NULL};
@@ -31,14 +31,12 @@ bool codec_score_open(const char *text, size_t n, bool lenient, struct codec_sco
     struct json_node member;
 
     *score = (struct codec_score){.model = "default", .top_k = INT64_MAX, .log = true};
-    return json_parse(text, n, CODEC_JSON_FACTOR * SCORE_LIMIT, &score->document, &score->root,
-                      problem) &&
-           json_as_object(&score->root, problem) &&
+    return json_parse(text, n, CODEC_BUDGET, &score->document, &score->root, problem) &&
            json_only(&score->root, score_members, lenient, problem) &&
            read_text(&score->root, "model", STORE_NAME_MAX, &score->model, problem) &&
            read_text(&score->root, "ranking_id", STORE_ID_MAX, &score->ranking_id, problem) &&
            (!json_member(&score->root, "top_k", &member) ||
-            json_as_integer(&member, 1, (int64_t)1 << 53, &score->top_k, problem)) &&
+            json_as_integer(&member, 1, TOP_K_MAX, &score->top_k, problem)) &&
            read_flag(&score->root, "explain", &score->explain, problem) &&
            read_flag(&score->root, "log", &score->log, problem);
 }
@@ -106,8 +104,8 @@ bool codec_stored_list(const char *text, size_t n, const struct rk_space *space,
     struct json_node root;
 
     *document = (struct json_document){0};
-    /* Lenient: what was let in by ?lenient=1 was kept as it was. */
-    return json_parse(text, n, CODEC_JSON_FACTOR * (n + SCORE_LIMIT), document, &root, problem) &&
+    /* Lenient: what was let in by ?lenient=1 was kept as it was. So is the budget: any body's. */
+    return json_parse(text, n, CODEC_BUDGET_BULK, document, &root, problem) &&
            json_as_object(&root, problem) && list_read(&root, space, labelled, true, list, problem);
 }
 
@@ -117,9 +115,8 @@ bool codec_served_each(const char *served, size_t n,
     struct json_document document = {0};
     struct json_node root, item, id;
     struct problem problem = {0};
-    bool read =
-        json_parse(served, n, CODEC_JSON_FACTOR * SCORE_LIMIT, &document, &root, &problem) &&
-        json_as_array(&root, &problem);
+    bool read = json_parse(served, n, CODEC_BUDGET, &document, &root, &problem) &&
+                json_as_array(&root, &problem);
     const size_t count = read ? json_count(&root) : 0;
 
     for (size_t i = 0; i < count && read; i++) {

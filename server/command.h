@@ -9,6 +9,9 @@ int command_serve(int argc, char *const *argv);
 int command_healthcheck(int argc, char *const *argv);
 int command_train(int argc, char *const *argv);
 int command_eval(int argc, char *const *argv);
+int command_export(int argc, char *const *argv);
+int command_import(int argc, char *const *argv);
+int command_model(int argc, char *const *argv);
 int command_version(int argc, char *const *argv);
 
 #endif

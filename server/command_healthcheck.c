@@ -53,16 +53,25 @@ int command_healthcheck(int argc, char *const *argv)
     struct options options;
     struct rk_error err = {0};
     char answer[32] = "";
+    const char *address;
     int fd;
     bool ready;
 
+    if (argc > 0 && strcmp(argv[0], "--help") == 0) {
+        (void)printf("usage: rankd healthcheck [--listen ADDRESS:PORT] "
+                     "[--ops-listen ADDRESS:PORT]\n\n"
+                     "Asks /readyz, of the health listener where there is one; exits with 0 when "
+                     "the server is ready.\n");
+        return EX_OK;
+    }
     if (options_read(&options, argc, argv, &err) != RK_OK) {
         (void)fprintf(stderr, "rankd: %s\n", err.text);
         return EX_USAGE;
     }
-    fd = connect_to(options.ops_listen[0] != '\0' ? options.ops_listen : options.listen);
+    address = options.ops_listen[0] != '\0' ? options.ops_listen : options.listen;
+    fd = connect_to(address);
     if (fd < 0) {
-        (void)fprintf(stderr, "rankd: nobody listens on %s\n", options.listen);
+        (void)fprintf(stderr, "rankd: nobody listens on %s\n", address);
         return EX_UNAVAILABLE;
     }
     ready = send(fd, request, sizeof request - 1, MSG_NOSIGNAL) == (ssize_t)sizeof request - 1 &&

@@ -11,7 +11,6 @@
 #include "trainer.h"
 #include "writer.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,12 +226,14 @@ static void stop(struct server *server)
     size_t left;
 
     atomic_store(&server->api.draining, true);
-    left = http_stop(&server->http, DRAIN_MS);
-    (void)http_stop(&server->ops, DRAIN_MS);
+    left = http_drain(server->http, DRAIN_MS);
+    left += http_drain(server->ops, DRAIN_MS);
     log_info("drained", log_number("left", (int64_t)left));
     trainer = atomic_exchange(&server->trainer, NULL);
     trainer_stop(&trainer);
     writer_stop(&server->writer);
+    http_stop(&server->http);
+    http_stop(&server->ops);
     api_deinit(&server->api);
     models_deinit(&server->models);
     catalogue_deinit(&server->catalogue);
@@ -298,12 +299,31 @@ static void block_signals(sigset_t *set)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* A second signal ends at once: what was acknowledged is committed. */
+static void leave(int number)
+{
+    (void)number;
+    _exit(EX_OK);
+}
+
+static void await_signal(const sigset_t *signals)
+{
+    const struct sigaction second = {.sa_handler = leave};
+    int number = 0;
+
+    (void)sigwait(signals, &number);
+    log_info("stopping", log_number("signal", number));
+    (void)sigaction(SIGTERM, &second, NULL);
+    (void)sigaction(SIGINT, &second, NULL);
+    (void)pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+}
+
 int command_serve(int argc, char *const *argv)
 {
     struct server *server = calloc(1, sizeof *server);
     struct rk_error err = {0};
     sigset_t signals;
-    int signal_number = 0, code;
+    int code;
     enum rk_status status;
 
     if (argc > 0 && strcmp(argv[0], "--help") == 0) {
@@ -321,8 +341,7 @@ int command_serve(int argc, char *const *argv)
     options_log(&server->options);
     status = start(server, &err);
     if (status == RK_OK) {
-        (void)sigwait(&signals, &signal_number);
-        log_info("stopping", log_number("signal", signal_number));
+        await_signal(&signals);
     } else {
         log_error("start_failed", log_text("reason", err.text));
     }

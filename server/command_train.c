@@ -7,7 +7,7 @@
  */
 #include "clock.h"
 #include "command.h"
-#include "offline.h"
+#include "command_train_impl.h"
 
 #include <errno.h>
 #include <rankd/random.h>
@@ -17,21 +17,6 @@
 #include <sysexits.h>
 
 #define CONFIG_BYTES_MAX ((size_t)1 << 20)
-
-struct training {
-    struct offline offline;
-    struct metrics *metrics; /* the writer's; owned */
-    struct writer *writer;
-    struct store *reader;           /* a reading connection */
-    struct store_checkpoint init;   /* a new model's untrained start */
-    const struct rk_group **list;   /* (data.n) in this pass's order, owned; borrowed lists */
-    uint32_t *order;                /* (data.n) owned */
-    struct rk_learned last;         /* of the last pass */
-    struct rk_eval_sum before;      /* of the last pass, before each list was learned from */
-    uint64_t updates, skipped;      /* of all passes */
-    char reason[RK_ERROR_TEXT_MAX]; /* of the first skipped update */
-    double seconds;
-};
 
 /* ---- configuration ---- */
 
@@ -89,8 +74,8 @@ static enum rk_status update(struct training *training, size_t first, size_t n,
     status = rk_learner_update(t->learner, live_learning(&t->served->live), &training->list[first],
                                n, &training->last, &own);
     training->updates += training->last.updates - before;
-    if (status == RK_DIVERGED || status == RK_INVALID) {
-        if (training->skipped++ == 0) {
+    if (status == RK_DIVERGED) {
+        if (training->diverged++ == 0) {
             memcpy(training->reason, own.text, sizeof training->reason);
         }
         return RK_OK;
@@ -101,7 +86,7 @@ static enum rk_status update(struct training *training, size_t first, size_t n,
 static enum rk_status learn_pass(struct training *training, bool is_last, struct progress *progress,
                                  struct rk_error *err)
 {
-    const size_t lists = training->offline.data.n;
+    const size_t lists = training->n_lists;
     const size_t at_once = (size_t)training->offline.served->config.training.update_groups;
     enum rk_status status = RK_OK;
 
@@ -118,28 +103,53 @@ static enum rk_status learn_pass(struct training *training, bool is_last, struct
     return status;
 }
 
+/*
+ * Is the list at a position held out? Decided by position and seed alone: more lists, or a larger
+ * part, move none that was held out before.
+ */
+static bool is_held_out(const struct offline_options *options, size_t position)
+{
+    struct rk_random random = {.state = (uint64_t)options->seed};
+
+    random.state = rk_random_bits(&random) ^ position;
+    return rk_random_uniform(&random) < options->holdout;
+}
+
+/* Puts the lists to learn from before those that are held out. */
+static enum rk_status split(struct training *training, struct rk_error *err)
+{
+    const size_t n = training->offline.data.n;
+    size_t held_out = n;
+
+    training->order = malloc(n * sizeof *training->order);
+    training->list = malloc(n * sizeof(const struct rk_group *));
+    if (training->list == NULL || training->order == NULL) {
+        return rk_fail(err, RK_NOMEM, "out of memory for the order of %zu lists", n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const bool is_out = is_held_out(training->offline.options, i);
+        training->order[is_out ? --held_out : training->n_lists++] = (uint32_t)i;
+    }
+    return training->n_lists > 0
+               ? RK_OK
+               : rk_fail(err, RK_INVALID, "all %zu lists are held out, none is left to learn from",
+                         n);
+}
+
 static enum rk_status learn(struct training *training, struct rk_error *err)
 {
     const struct offline_options *options = training->offline.options;
-    const struct datafile *data = &training->offline.data;
+    const size_t n = training->n_lists;
     const int64_t start_ns = clock_monotonic_ns();
     struct rk_random random = {.state = (uint64_t)options->seed};
     struct progress progress;
     enum rk_status status = RK_OK;
 
-    training->list = malloc(data->n * sizeof(const struct rk_group *));
-    training->order = malloc(data->n * sizeof *training->order);
-    if (training->list == NULL || training->order == NULL) {
-        return rk_fail(err, RK_NOMEM, "out of memory for the order of %zu lists", data->n);
-    }
-    for (size_t i = 0; i < data->n; i++) {
-        training->order[i] = (uint32_t)i;
-    }
-    progress_start(&progress, "training", "lists", data->n * (uint64_t)options->passes);
+    progress_start(&progress, "training", "lists", n * (uint64_t)options->passes);
     for (int64_t pass = 1; pass <= options->passes && status == RK_OK; pass++) {
-        rk_random_shuffle(&random, training->order, data->n);
-        for (size_t i = 0; i < data->n; i++) {
-            training->list[i] = data->group[training->order[i]];
+        rk_random_shuffle(&random, training->order, n);
+        for (size_t i = 0; i < n; i++) {
+            training->list[i] = training->offline.data.group[training->order[i]];
         }
         status = learn_pass(training, pass == options->passes, &progress, err);
     }
@@ -148,240 +158,85 @@ static enum rk_status learn(struct training *training, struct rk_error *err)
     return status;
 }
 
-/* ---- the store ---- */
-
-/* Starts the writer, on a database that is made now if there was none. */
-static enum rk_status start_writer(struct training *training, struct rk_error *err)
+/* Is what was learned worth a version? */
+static enum rk_status check_learned(struct training *training, struct rk_error *err)
 {
-    static const struct writer_limits limits = {.jobs = 1, .bytes = STORE_CHUNK_BYTES};
-    struct offline *o = &training->offline;
-    enum rk_status status = RK_OK;
-
-    training->metrics = calloc(1, sizeof *training->metrics);
-    if (training->metrics == NULL) {
-        return rk_fail(err, RK_NOMEM, "out of memory for the writer");
+    if (training->diverged > training->updates) {
+        return rk_fail(
+            err, RK_DIVERGED,
+            "%llu of %llu updates diverged, no version is stored (try a smaller learning "
+            "rate): %s",
+            (unsigned long long)training->diverged,
+            (unsigned long long)(training->diverged + training->updates), training->reason);
     }
-    if (o->store == NULL) {
-        status = store_open(o->options->db, &o->store, err);
+    if (training->updates == 0) {
+        return rk_fail(err, RK_INVALID,
+                       "nothing was learned, no version is stored: no list gives "
+                       "the loss anything to compare");
     }
-    if (status == RK_OK) {
-        status =
-            writer_start(o->store, training->metrics, &limits, NULL, NULL, &training->writer, err);
-    }
-    if (status == RK_OK) {
-        o->store = NULL;
-        status = store_open_reader(o->options->db, &training->reader, err);
-    }
-    return status;
-}
-
-/* Learns what the log holds for the model: the new version will stand at the log's end. */
-static enum rk_status catch_up(struct training *training, struct rk_error *err)
-{
-    const struct trainee_tools tools = {
-        .store = training->reader, .writer = training->writer, .metrics = training->metrics};
-    const int64_t log_end = writer_log_end(training->writer);
-    struct trainee *t = training->offline.trainee;
-    bool more = !training->offline.is_new && t->served->config.training.enabled &&
-                atomic_load(&t->served->state) != MODEL_PAUSED;
-    enum rk_status status = RK_OK;
-
-    while (more && status == RK_OK) {
-        status = trainee_step(t, &tools, log_end, &more, err);
-    }
-    return status;
-}
-
-/* The untrained start of a new model, before anything is learned. */
-static enum rk_status seal_init(struct training *training, struct rk_error *err)
-{
-    const struct trainee *t = training->offline.trainee;
-    struct checkpoint_bytes file = {0};
-    const enum rk_status status = checkpoint_write(t->served->model, live_served(&t->served->live),
-                                                   t->learner, 0, &file, err);
-
-    if (status == RK_OK) {
-        training->init.source = STORE_SOURCE_INIT;
-        checkpoint_seal(&file, &training->init);
-        training->init.bytes = 0; /* it follows from the configuration */
-    }
-    free(file.bytes);
-    return status;
-}
-
-struct create_job {
-    struct writer_job job;
-    struct store_model model;
-    struct store_checkpoint init;
-};
-
-static enum rk_status create_run(struct writer_job *job, struct store *store, struct rk_error *err)
-{
-    struct create_job *create = (struct create_job *)job;
-    enum rk_status status = store_put_model(store, &create->model, err);
-
-    if (status == RK_OK) {
-        status = store_new_checkpoint_id(store, &create->init.id, err);
-    }
-    create->init.model = create->model.id;
-    create->init.seq = create->init.due_seq = create->model.seq;
-    return status == RK_OK ? store_put_checkpoint(store, &create->init, err) : status;
-}
-
-/* Writes a new model's row and its untrained start. */
-static enum rk_status put_model(struct training *training, struct rk_error *err)
-{
-    struct trainee *t = training->offline.trainee;
-    char no_metrics[] = "{}";
-    struct create_job create = {
-        .job = {.run = create_run, .weight = 1, .bytes = sizeof create},
-        .model = {.config = t->served->config_text, .time_ms = clock_unix_ms()},
-        .init = training->init};
-    struct writer_outcome outcome;
-
-    memcpy(create.model.name, t->served->name, sizeof create.model.name);
-    create.init.time_ms = create.model.time_ms;
-    create.init.metrics = no_metrics;
-    outcome = writer_run(training->writer, &create.job);
-    if (outcome.err.status != RK_OK) {
-        return rk_fail(err, outcome.err.status, "%s", outcome.err.text);
-    }
-    t->served->id = create.model.id;
-    t->seq = t->due_seq = create.model.seq;
     return RK_OK;
 }
 
-static void take_stored(void *context, const struct store_checkpoint *row,
-                        const struct rk_error *err)
+static enum rk_status measure_held_out(struct training *training, struct rk_error *err)
 {
-    (void)row;
-    *(struct rk_error *)context = *err;
-}
+    const struct datafile *data = &training->offline.data;
+    const float *theta = live_learning(&training->offline.served->live);
+    enum rk_status status = RK_OK;
 
-/* Serves what was learned as the next version, and stores it. The writer commits all chunks before
- * it stops, so that its end is what is waited for. */
-static enum rk_status put_version(struct training *training, struct rk_error *err)
-{
-    struct trainee *t = training->offline.trainee;
-    struct checkpoint_bytes file = {0};
-    struct store_checkpoint row = {0};
-    struct rk_error stored = {0};
-    enum rk_status status;
-
-    live_publish_all(&t->served->live, ++t->last_version);
-    t->since_stored = training->before;
-    status = trainee_checkpoint(t, STORE_SOURCE_FILE, &file, &row, err);
-    if (status == RK_OK) {
-        status = checkpoint_store(training->writer, &file, &row, take_stored, &stored, err);
+    for (size_t i = training->n_lists; i < data->n && status == RK_OK; i++) {
+        status = offline_measure(&training->offline, theta, data->group[training->order[i]],
+                                 &training->held_out, err);
     }
-    if (status != RK_OK) {
-        free(row.metrics);
-        free(file.bytes);
-        return status;
-    }
-    store_close(&training->reader);
-    writer_stop(&training->writer);
-    return stored.status == RK_OK ? RK_OK : rk_fail(err, stored.status, "%s", stored.text);
-}
-
-/* ---- the summary ---- */
-
-static double mean_loss(const struct training *training)
-{
-    const uint64_t updates = training->last.updates;
-
-    return updates > 0 ? training->last.loss / (double)updates : 0;
-}
-
-static double lists_per_second(const struct training *training)
-{
-    const double lists =
-        (double)training->offline.data.n * (double)training->offline.options->passes;
-
-    return training->seconds > 0 ? lists / training->seconds : 0;
-}
-
-static void write_json(const struct training *training, struct emit *out)
-{
-    const struct offline *o = &training->offline;
-    const struct {
-        const char *key;
-        int64_t value;
-    } counts[] = {
-        {"version", live_version(&o->served->live)}, {"lists", (int64_t)o->data.n},
-        {"items", (int64_t)o->data.items},           {"passes", o->options->passes},
-        {"updates", (int64_t)training->updates},     {"skipped", (int64_t)training->skipped},
-        {"pairs", (int64_t)training->last.pairs}};
-
-    emit_open(out, '{');
-    emit_key(out, "model");
-    emit_string(out, o->served->name);
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-        emit_key(out, counts[i].key);
-        emit_integer(out, counts[i].value);
-    }
-    emit_key(out, "loss");
-    emit_double(out, mean_loss(training));
-    emit_key(out, "seconds");
-    emit_double(out, training->seconds);
-    emit_key(out, "lists_per_s");
-    emit_double(out, lists_per_second(training));
-    offline_emit_metrics(&training->before, out);
-    emit_close(out, '}');
-    emit_raw(out, "\n", 1);
-}
-
-static void write_table(const struct training *training, struct emit *out)
-{
-    const struct offline *o = &training->offline;
-
-    emit_format(out, "%-10s %s\n", "model", o->served->name);
-    emit_format(out, "%-10s %lld\n", "version", (long long)live_version(&o->served->live));
-    emit_format(out, "%-10s %zu\n", "lists", o->data.n);
-    emit_format(out, "%-10s %zu\n", "items", o->data.items);
-    emit_format(out, "%-10s %lld, %.0f lists/s\n", "passes", (long long)o->options->passes,
-                lists_per_second(training));
-    if (training->skipped > 0) {
-        emit_format(out, "%-10s %llu of %llu updates: %s\n", "skipped",
-                    (unsigned long long)training->skipped,
-                    (unsigned long long)(training->skipped + training->updates), training->reason);
-    }
-    emit_format(out, "the last pass, each list scored before it was learned from:\n");
-    emit_format(out, "%-10s %llu\n", "pairs", (unsigned long long)training->last.pairs);
-    emit_format(out, "%-10s %.6g\n", "loss", mean_loss(training));
-    offline_table_metrics(&training->before, out);
+    return status;
 }
 
 /* ---- the command ---- */
 
-/* From the data in memory to a stored version. */
-static int train(struct training *training)
+/* A teacher's scores, where the loss is about them, have to be in the data. */
+static enum rk_status check_teacher(struct training *training, struct rk_error *err)
 {
-    struct rk_error err = {0};
+    const struct rk_loss *loss = &training->offline.served->config.model.loss;
+
+    return rk_loss_needs_teacher(loss) && !training->offline.data.has_teacher
+               ? rk_fail(err, RK_INVALID,
+                         "%s learns from a teacher's scores, which only NDJSON has",
+                         rk_loss_text(loss->name))
+               : RK_OK;
+}
+
+/* What the model was before: its untrained start, or what a server would serve now. */
+static enum rk_status start(struct training *training, struct rk_error *err)
+{
+    enum rk_status status;
+
+    if (training->offline.is_new) {
+        return training_seal_init(training, err);
+    }
+    status = training_start_writer(training, err);
+    return status == RK_OK ? training_catch_up(training, err) : status;
+}
+
+static enum rk_status store(struct training *training, struct rk_error *err)
+{
     enum rk_status status = RK_OK;
 
     if (training->offline.is_new) {
-        status = seal_init(training, &err);
-    } else {
-        status = start_writer(training, &err);
+        status = training_start_writer(training, err);
+        status = status == RK_OK ? training_put_model(training, err) : status;
     }
-    if (status == RK_OK && !training->offline.is_new) {
-        status = catch_up(training, &err);
-    }
-    if (status == RK_OK) {
-        status = learn(training, &err);
-    }
-    if (status == RK_OK && training->updates == 0) {
-        status = rk_fail(&err, RK_INVALID, "nothing was learned, no version is stored: %s",
-                         training->skipped > 0 ? training->reason
-                                               : "no list gives the loss anything to compare");
-    }
-    if (status == RK_OK && training->offline.is_new) {
-        status = start_writer(training, &err);
-        status = status == RK_OK ? put_model(training, &err) : status;
-    }
-    if (status == RK_OK) {
-        status = put_version(training, &err);
+    return status == RK_OK ? training_put_version(training, err) : status;
+}
+
+/* From the data in memory to a stored version. */
+static int train(struct training *training)
+{
+    static enum rk_status (*const steps[])(struct training *, struct rk_error *) = {
+        check_teacher, split, start, learn, check_learned, measure_held_out, store};
+    struct rk_error err = {0};
+    enum rk_status status = RK_OK;
+
+    for (size_t i = 0; i < sizeof steps / sizeof *steps && status == RK_OK; i++) {
+        status = steps[i](training, &err);
     }
     return status == RK_OK
                ? EX_OK
@@ -424,7 +279,7 @@ int command_train(int argc, char *const *argv)
         code = train(&training);
     }
     if (code == EX_OK) {
-        (options.json ? write_json : write_table)(&training, &out);
+        (options.json ? training_write_json : training_write_table)(&training, &out);
         code = offline_print(&options, &out);
     }
     training_close(&training);

@@ -29,15 +29,14 @@ struct cut {
     size_t n, capacity;
     struct rk_group_builder builder;
     struct list list;
-    uint64_t *shown; /* (cap_shown) */
-    size_t cap_shown;
 };
 
 /** Frees what a cut owns; a zeroed one is accepted. */
 void cut_deinit(struct cut *cut);
 
 /**
- * Decides how far the next step goes: at most config->training.batch_groups lists.
+ * Decides how far the next step goes: at most config->training.batch_groups lists from records, and
+ * as many whose window ended, so that neither waits behind the other.
  *
  * @param range    in: from_seq and due_from; out: to_seq and due_to, equal to them where there is
  * nothing.
@@ -50,8 +49,11 @@ RK_MUST_CHECK enum rk_status cut_plan(struct store *store, int64_t model,
 
 /**
  * Makes the groups of a range: each batch list as it is; each ranking with a new event with all its
- * labels so far, if one changed, once; each ranking whose window ended. Lists that cannot be read
- * any more are left out and logged.
+ * labels so far, if one changed, once; each ranking whose window ended, with the labels of the
+ * events within it. Lists that are empty, cannot be read any more or do not fit the model are left
+ * out, the latter two logged.
+ *
+ * @return RK_OK; RK_IO; RK_NOMEM.
  */
 RK_MUST_CHECK enum rk_status cut_groups(struct store *store, int64_t model,
                                         const struct model_config *config,

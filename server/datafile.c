@@ -59,23 +59,38 @@ static enum rk_status read_line(struct datafile_lines *lines, bool *got, struct 
     return RK_OK;
 }
 
+static bool is_blank(const char *text)
+{
+    return text[strspn(text, blanks)] == '\0';
+}
+
 enum rk_status datafile_lines_next(struct datafile_lines *lines, bool *got, struct rk_error *err)
 {
     enum rk_status status;
 
     do {
         status = read_line(lines, got, err);
-    } while (status == RK_OK && *got && lines->text[strspn(lines->text, blanks)] == '\0');
+    } while (status == RK_OK && *got && is_blank(lines->text));
+    return status;
+}
+
+enum rk_status datafile_next_any(struct datafile_reader *reader, bool *got, struct rk_error *err)
+{
+    const enum rk_status status = read_line(&reader->lines, got, err);
+
+    if (status == RK_OK && *got && reader->options->progress != NULL) {
+        progress_add(reader->options->progress, reader->lines.length + 1);
+    }
     return status;
 }
 
 enum rk_status datafile_next(struct datafile_reader *reader, bool *got, struct rk_error *err)
 {
-    const enum rk_status status = datafile_lines_next(&reader->lines, got, err);
+    enum rk_status status;
 
-    if (status == RK_OK && *got && reader->options->progress != NULL) {
-        progress_add(reader->options->progress, reader->lines.length + 1);
-    }
+    do {
+        status = datafile_next_any(reader, got, err);
+    } while (status == RK_OK && *got && is_blank(reader->lines.text));
     return status;
 }
 
@@ -122,10 +137,23 @@ static void start_progress(const struct datafile_reader *reader)
     }
 }
 
+/* Takes a byte order mark off the first line: spreadsheets write one. */
+static void cut_mark(struct datafile_lines *lines)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    const size_t n = sizeof mark - 1;
+
+    if (strncmp(lines->text, mark, n) == 0) {
+        memmove(lines->text, lines->text + n, lines->length - n + 1);
+        lines->length -= n;
+    }
+}
+
 static enum rk_status read_lists(struct datafile_reader *reader, struct rk_error *err)
 {
+    const struct datafile_options *options = reader->options;
     bool got = false;
-    enum rk_status status = datafile_lines_open(reader->options->path, &reader->lines, err);
+    enum rk_status status = datafile_lines_open(options->path, &reader->lines, err);
 
     if (status != RK_OK) {
         return status;
@@ -134,8 +162,14 @@ static enum rk_status read_lists(struct datafile_reader *reader, struct rk_error
     status = datafile_next(reader, &got, err);
     if (status == RK_OK && got) {
         const char *text = reader->lines.text;
-        status = text[strspn(text, blanks)] == '{' ? datafile_read_ndjson(reader, err)
-                                                   : datafile_read_libsvm(reader, err);
+        cut_mark(&reader->lines);
+        if (options->columns.label != NULL) {
+            status = datafile_read_csv(reader, err);
+        } else if (text[strspn(text, blanks)] == '{') {
+            status = datafile_read_ndjson(reader, err);
+        } else {
+            status = datafile_read_libsvm(reader, err);
+        }
     }
     if (status == RK_OK && reader->data->n == 0) {
         reader->lines.number = 0;
@@ -166,5 +200,6 @@ enum rk_status datafile_read(const struct datafile_options *options, struct data
     lines_close(&reader.lines);
     lines_close(&reader.sizes);
     free(reader.sizes_path);
+    free(reader.stored.entry);
     return status;
 }

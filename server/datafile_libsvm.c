@@ -1,10 +1,8 @@
 /*
- * libsvm (SVMlight) lines: label [qid:N] index:value ... # comment. Indices are taken as they
- * stand. strtod reads in the "C" locale, since rankd never calls setlocale; in another one a number
- * with a point would be refused, not misread.
+ * Lines of libsvm (SVMlight), label [qid:N] index:value ... # comment, and of libffm, which has
+ * field:index:value. All features of a file are of one form. Indices are taken as they stand.
  */
 #include "datafile_impl.h"
-#include "list.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +11,9 @@
 
 struct libsvm {
     struct datafile_reader *reader;
-    bool by_qid;    /* else by sizes */
+    bool by_qid;   /* else by sizes */
+    bool has_form; /* a feature was met, with or without a field: so are all others */
+    bool has_fields;
     bool is_open;   /* a list is */
     uint64_t qid;   /* of the open list */
     size_t n_items; /* in the open list so far */
@@ -21,60 +21,16 @@ struct libsvm {
     size_t n_rows;  /* in all lists so far */
 };
 
-/* ---- words ---- */
-
-static void skip_blanks(const char **at)
-{
-    *at += strspn(*at, " \t\r\v\f");
-}
-
-static bool is_end(char c)
-{
-    return c == '\0' || c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
-}
-
-/*
- * A decimal number that ends where its word does. false: it is none, or "nan", "inf", hexadecimal.
- */
-static bool take_number(const char **at, double *number)
-{
-    const size_t length = strspn(*at, "+-.0123456789eE");
-    char *end;
-
-    *number = strtod(*at, &end);
-    if (length == 0 || end != *at + length || !is_end(*end)) {
-        return false;
-    }
-    *at = end;
-    return true;
-}
-
-/* Digits without sign or leading zero, up to `stop`. @return their number; 0: it is none. */
-static size_t take_digits(const char **at, size_t most, char stop, uint64_t *number)
-{
-    const char *digit = *at;
-    size_t n;
-
-    *number = 0;
-    for (; *digit >= '0' && *digit <= '9' && digit < *at + most; digit++) {
-        *number = *number * 10 + (uint64_t)(*digit - '0');
-    }
-    n = (size_t)(digit - *at);
-    if ((n > 1 && **at == '0') || !(*digit == stop || (stop == '\0' && is_end(*digit)))) {
-        return 0;
-    }
-    *at = digit;
-    return n;
-}
-
 /* ---- rows ---- */
 
 static enum rk_status read_label(const char **at, float *label, struct rk_error *err)
 {
     double number;
 
-    if (!take_number(at, &number)) {
-        return rk_fail(err, RK_INVALID, "a line starts with a label, a number from 0 to 31");
+    if (!datafile_take_number(at, &number)) {
+        return rk_fail(err, RK_INVALID,
+                       "a line starts with a label, a number from 0 to 31 (CSV takes --label and "
+                       "--group)");
     }
     if (!(number >= 0 && number <= LIST_LABEL_MAX)) {
         return rk_fail(err, RK_INVALID, "label %g is not from 0 to 31", number);
@@ -86,44 +42,127 @@ static enum rk_status read_label(const char **at, float *label, struct rk_error 
 /* A qid, if one stands here. */
 static enum rk_status read_qid(const char **at, bool *has_qid, uint64_t *qid, struct rk_error *err)
 {
-    skip_blanks(at);
+    datafile_skip_blanks(at);
     *has_qid = strncmp(*at, "qid:", 4) == 0;
     if (*has_qid) {
         *at += 4;
-        if (take_digits(at, 18, '\0', qid) == 0) {
+        if (datafile_take_digits(at, 18, '\0', qid) == 0) {
             return rk_fail(err, RK_INVALID, "qid takes a whole number of at most 18 digits");
         }
     }
     return RK_OK;
 }
 
+/* A feature as it is written: [field:]index:value. */
+struct word {
+    const char *field; /* (field_n) digits; field_n = 0: there is none */
+    const char *index; /* (index_n) digits */
+    size_t field_n, index_n;
+    uint64_t field_number, column;
+    double value;
+};
+
+static size_t count_colons(const char *word)
+{
+    size_t n = 0;
+
+    for (; *word != '\0' && strchr(" \t\r\v\f", *word) == NULL; word++) {
+        n += *word == ':' ? 1 : 0;
+    }
+    return n;
+}
+
+/* Takes field and index; what is left is the value. */
+static bool take_index(const char **at, struct word *word)
+{
+    const size_t colons = count_colons(*at);
+
+    *word = (struct word){.field = *at};
+    if (colons == 2) {
+        word->field_n = datafile_take_digits(at, DIGITS_MAX, ':', &word->field_number);
+        ++*at;
+    }
+    if (colons < 1 || colons > 2 || (colons == 2 && word->field_n == 0)) {
+        return false;
+    }
+    word->index = *at;
+    word->index_n = datafile_take_digits(at, DIGITS_MAX, ':', &word->column);
+    ++*at;
+    return word->index_n > 0;
+}
+
+static enum rk_status take_value(const char **at, struct word *word, struct rk_error *err)
+{
+    const int n = (int)word->index_n;
+
+    if (!datafile_take_number(at, &word->value)) {
+        return rk_fail(err, RK_INVALID, "the value of index %.*s is not a finite number", n,
+                       word->index);
+    }
+    if (!(word->value >= -JSON_NUMBER_MAX && word->value <= JSON_NUMBER_MAX)) {
+        return rk_fail(err, RK_INVALID, "the value of index %.*s is beyond +-%g", n, word->index,
+                       JSON_NUMBER_MAX);
+    }
+    return RK_OK;
+}
+
+/* The fields of a file are for the model that knows fields: a column has to be in the same one. */
+static enum rk_status check_field(const struct rk_model_config *config, const struct word *word,
+                                  struct rk_error *err)
+{
+    const bool has_fields = config->features.kind == RK_INDEXED && config->fields != NULL;
+
+    if (word->field_n > 0 && has_fields && word->column < config->features.size &&
+        word->field_number != config->fields[word->column]) {
+        return rk_fail(err, RK_INVALID,
+                       "index %.*s is of field %.*s here, of field %u in the model",
+                       (int)word->index_n, word->index, (int)word->field_n, word->field,
+                       (unsigned)config->fields[word->column]);
+    }
+    return RK_OK;
+}
+
+static struct rk_feature feature_of(const struct rk_space *space, const struct word *word)
+{
+    const float value = (float)word->value;
+
+    if (space->kind == RK_INDEXED) {
+        return rk_feature_column((uint32_t)word->column, value);
+    }
+    return word->field_n > 0 ? rk_feature_category(RK_ITEM, word->field, word->field_n, word->index,
+                                                   word->index_n, value)
+                             : rk_feature_number(RK_ITEM, word->index, word->index_n, value);
+}
+
 static enum rk_status read_feature(struct libsvm *svm, const char **at, size_t place,
                                    struct rk_error *err)
 {
-    const struct rk_space *space = &svm->reader->options->config->features;
-    const char *const name = *at;
-    uint64_t column;
-    const size_t n = take_digits(at, DIGITS_MAX, ':', &column);
+    const struct rk_model_config *config = svm->reader->options->config;
     struct rk_error own = {0};
     struct rk_feature feature;
+    struct word word;
     enum rk_status status;
-    double value;
 
-    if (n == 0) {
-        return rk_fail(err, RK_INVALID, "feature %zu is not index:value, index a whole number",
-                       place);
+    if (!take_index(at, &word)) {
+        return rk_fail(
+            err, RK_INVALID,
+            "feature %zu is not index:value or field:index:value, whole numbers before the value",
+            place);
     }
-    ++*at;
-    if (!take_number(at, &value)) {
-        return rk_fail(err, RK_INVALID, "the value of index %.*s is not a finite number", (int)n,
-                       name);
+    if (svm->has_form && svm->has_fields != (word.field_n > 0)) {
+        return rk_fail(err, RK_INVALID, "feature %zu has %s field, the features before it have %s",
+                       place, svm->has_fields ? "no" : "a", svm->has_fields ? "one" : "none");
     }
-    if (!(value >= -JSON_NUMBER_MAX && value <= JSON_NUMBER_MAX)) {
-        return rk_fail(err, RK_INVALID, "the value of index %.*s is beyond +-%g", (int)n, name,
-                       JSON_NUMBER_MAX);
+    svm->has_form = true;
+    svm->has_fields = word.field_n > 0;
+    status = take_value(at, &word, err);
+    if (status == RK_OK) {
+        status = check_field(config, &word, err);
     }
-    feature = space->kind == RK_INDEXED ? rk_feature_column((uint32_t)column, (float)value)
-                                        : rk_feature_number(RK_ITEM, name, n, (float)value);
+    if (status != RK_OK) {
+        return status;
+    }
+    feature = feature_of(&config->features, &word);
     status = rk_group_add(&svm->reader->builder, &feature, &own);
     return status == RK_OK
                ? RK_OK
@@ -137,13 +176,13 @@ static enum rk_status read_features(struct libsvm *svm, const char *at, struct r
     enum rk_status status = RK_OK;
     size_t n = 0;
 
-    skip_blanks(&at);
+    datafile_skip_blanks(&at);
     while (*at != '\0' && status == RK_OK) {
         if (n == most) {
             return rk_fail(err, RK_INVALID, "an item has more than %zu features", most);
         }
         status = read_feature(svm, &at, ++n, err);
-        skip_blanks(&at);
+        datafile_skip_blanks(&at);
     }
     return status;
 }
@@ -164,9 +203,9 @@ static enum rk_status next_size(struct libsvm *svm, bool *got, struct rk_error *
         return status;
     }
     at = reader->sizes.text;
-    skip_blanks(&at);
-    if (take_digits(&at, DIGITS_MAX, '\0', &size) == 0 || at[strspn(at, " \t\r\v\f")] != '\0' ||
-        size == 0 || size > LIST_ITEMS_MAX) {
+    datafile_skip_blanks(&at);
+    if (datafile_take_digits(&at, DIGITS_MAX, '\0', &size) == 0 ||
+        at[strspn(at, " \t\r\v\f")] != '\0' || size == 0 || size > LIST_ITEMS_MAX) {
         return rk_fail(err, RK_INVALID, "the size of a list is a whole number from 1 to %d",
                        LIST_ITEMS_MAX);
     }
@@ -235,7 +274,7 @@ static enum rk_status read_row(struct libsvm *svm, struct rk_error *err)
     float label = 0;
     enum rk_status status;
 
-    skip_blanks(&at);
+    datafile_skip_blanks(&at);
     status = read_label(&at, &label, err);
     if (status == RK_OK) {
         status = read_qid(&at, &has_qid, &qid, err);

@@ -295,11 +295,11 @@ void emit_boolean(struct emit *emit, bool value)
 
 void emit_hex(struct emit *emit, const uint8_t *bytes, size_t n)
 {
-    static const char digits[] = "0123456789abcdef";
+    static const char hex[] = "0123456789abcdef";
 
     put_value(emit, "\"", 1);
     for (size_t i = 0; i < n; i++) {
-        const char pair[2] = {digits[bytes[i] >> 4], digits[bytes[i] & 15]};
+        const char pair[2] = {hex[bytes[i] >> 4], hex[bytes[i] & 15]};
         put(emit, pair, 2);
     }
     put(emit, "\"", 1);

@@ -5,11 +5,12 @@
 
 #include "address.h"
 #include "clock.h"
+#include "http_head.h"
 #include "log.h"
 #include "ulid.h"
 
-#include <errno.h>
 #include <microhttpd.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,19 +19,20 @@
 
 #define CONNECTION_MEMORY ((size_t)32 << 10) /* head of a request; its body is gathered outside */
 #define IDLE_S            15
-#define QUERY_MAX         1024
 #define REQUEST_ID_MAX    64
-#define QUIET_NS                                                                                   \
-    INT64_C(                                                                                       \
-        50000000) /* nothing under way for so long: those let in last have sent their requests */
+#define SEND_MS           1000 /* for the last answers, once the rest of the server has ended */
+#define QUIET_NS          INT64_C(50000000) /* those let in last have sent their requests by then */
 
 struct http {
     struct MHD_Daemon *daemon;
     struct api *api;
     struct http_options options;
     uint16_t port;
-    _Atomic size_t body_bytes; /* of all requests under way */
+    _Atomic size_t body_bytes; /* of all requests under way, but for: */
+    _Atomic bool large;        /* one body that could not fit into the pool is being taken */
     _Atomic size_t under_way;
+    _Atomic size_t handling; /* worker threads that are inside the API */
+    _Atomic bool shut;       /* the API must not be called any more */
 };
 
 /* One request from its head to its last answer byte. */
@@ -41,17 +43,14 @@ struct request {
     struct problem refusal; /* found before the API sees it */
     bool handled;
     bool close; /* what follows on the connection cannot be trusted */
+    bool large; /* its body is counted apart from the pool */
     char *path;
-    char query[QUERY_MAX];
+    char query[API_QUERY_MAX];
     char request_id[REQUEST_ID_MAX + 1];
     char *body;
     size_t body_n, body_room, limit;
+    size_t seen_n; /* of the body, kept or not */
 };
-
-static const char *header(struct MHD_Connection *connection, const char *name)
-{
-    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
-}
 
 /* ---- the head ---- */
 
@@ -64,9 +63,8 @@ static bool is_sane_id(const char *id)
 }
 
 /* The caller's id if it is a sane one, else a new one. */
-static void name_request(struct request *request)
+static void name_request(struct request *request, const char *given)
 {
-    const char *given = header(request->connection, "X-Request-Id");
     char made[ULID_TEXT] = "";
 
     if (is_sane_id(given)) {
@@ -75,6 +73,14 @@ static void name_request(struct request *request)
         memcpy(request->request_id, made, sizeof made);
     }
     request->call.request_id = request->request_id;
+}
+
+static enum MHD_Result add_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                  const char *value)
+{
+    (void)kind;
+    http_head_add(context, name, value);
+    return MHD_YES;
 }
 
 /* Collects the raw query again: libmicrohttpd has cut it into arguments, but decoded nothing. */
@@ -90,47 +96,32 @@ static enum MHD_Result add_argument(void *context, enum MHD_ValueKind kind, cons
     (void)kind;
     if (n < 0 || (size_t)n >= sizeof request->query - used) {
         problem_set(&request->refusal, PROBLEM_BAD_REQUEST, "the query is longer than %d bytes",
-                    QUERY_MAX - 1);
+                    API_QUERY_MAX - 1);
         return MHD_NO;
     }
     return MHD_YES;
 }
 
-static bool takes_body(const char *method)
+/* Reads the head into the call, and finds what is to be refused before the API sees it. */
+static void read_head(struct request *request)
 {
-    return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
-           strcmp(method, "PATCH") == 0;
-}
+    struct api_call *call = &request->call;
+    struct http_head head = {0};
+    struct http_verdict verdict;
 
-/* Looks at the announced length before a byte of the body is taken. */
-static void check_length(struct request *request)
-{
-    const char *length = header(request->connection, "Content-Length");
-    const char *coding = header(request->connection, "Transfer-Encoding");
-    char *end;
-    unsigned long long n;
-
-    request->limit = api_body_limit(request->call.method, request->call.path);
-    if (length == NULL) {
-        if (coding == NULL && takes_body(request->call.method) &&
-            request->call.content_type != NULL) {
-            problem_set(&request->refusal, PROBLEM_LENGTH_REQUIRED, "send Content-Length");
-            request->close = true;
-        }
-        return;
+    (void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, add_header, &head);
+    name_request(request, head.request_id);
+    call->content_type = head.content_type;
+    verdict =
+        http_head_judge(&head, request->http->api, call->method, call->path, &request->refusal);
+    request->limit = verdict.limit;
+    request->close = verdict.close;
+    (void)MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, add_argument,
+                                    request);
+    if (request->http->options.ops_only && strncmp(call->path, "/v1/", 4) == 0) {
+        problem_set(&request->refusal, PROBLEM_NOT_FOUND,
+                    "this listener answers health and metrics");
     }
-    errno = 0;
-    n = strtoull(length, &end, 10);
-    if (errno != 0 || *end != '\0' || (n > request->limit && request->limit > 0)) {
-        problem_set(&request->refusal, PROBLEM_BODY_TOO_LARGE, "at most %zu bytes are taken here",
-                    request->limit);
-        request->close = true;
-    }
-}
-
-static bool is_ops(const char *path)
-{
-    return strncmp(path, "/v1/", 4) != 0;
 }
 
 /* ---- parking ---- */
@@ -167,29 +158,49 @@ static struct request *request_create(struct http *http, struct MHD_Connection *
     request->call = (struct api_call){.method = method,
                                       .path = request->path,
                                       .query = request->query,
-                                      .content_type = header(connection, "Content-Type"),
                                       .park = park,
                                       .finish = finish,
                                       .owner = request,
                                       .start_ns = clock_monotonic_ns()};
-    name_request(request);
-    (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument, request);
-    check_length(request);
-    if (http->options.ops_only && !is_ops(path)) {
-        problem_set(&request->refusal, PROBLEM_NOT_FOUND,
-                    "this listener answers health and metrics");
-    }
+    read_head(request);
     atomic_fetch_add(&http->under_way, 1);
     return request;
 }
 
 /* ---- the body ---- */
 
-/* Room for n bytes more, within the pool that all requests share. */
+/*
+ * Takes n bytes out of the pool that all requests share. A body that may be larger than the whole
+ * pool, the import of a large model, is counted apart: one at a time.
+ */
+static bool take_memory(struct request *request, size_t n)
+{
+    struct http *http = request->http;
+
+    if (request->limit > http->options.body_pool_bytes) {
+        request->large = request->large || !atomic_exchange(&http->large, true);
+        return request->large || problem_set(&request->refusal, PROBLEM_OVERLOADED,
+                                             "another large body is being taken");
+    }
+    if (atomic_fetch_add(&http->body_bytes, n) + n > http->options.body_pool_bytes) {
+        atomic_fetch_sub(&http->body_bytes, n);
+        return problem_set(&request->refusal, PROBLEM_OVERLOADED,
+                           "too many request bodies are in memory");
+    }
+    return true;
+}
+
+static void give_memory(struct request *request, size_t n)
+{
+    if (!request->large) {
+        atomic_fetch_sub(&request->http->body_bytes, n);
+    }
+}
+
+/* Room for n bytes more, which are within the limit. */
 static bool reserve(struct request *request, size_t n)
 {
     size_t room = request->body_room > 0 ? request->body_room : 4096;
-    size_t pooled;
     char *grown;
 
     if (request->body_n + n <= request->body_room) {
@@ -198,16 +209,13 @@ static bool reserve(struct request *request, size_t n)
     while (room < request->body_n + n) {
         room *= 2;
     }
-    pooled = atomic_fetch_add(&request->http->body_bytes, room - request->body_room) + room -
-             request->body_room;
-    if (pooled > request->http->options.body_pool_bytes) {
-        atomic_fetch_sub(&request->http->body_bytes, room - request->body_room);
-        return problem_set(&request->refusal, PROBLEM_OVERLOADED,
-                           "too many request bodies are in memory");
+    room = room < request->limit ? room : request->limit;
+    if (!take_memory(request, room - request->body_room)) {
+        return false;
     }
     grown = realloc(request->body, room);
     if (grown == NULL) {
-        atomic_fetch_sub(&request->http->body_bytes, room - request->body_room);
+        give_memory(request, room - request->body_room);
         return problem_set(&request->refusal, PROBLEM_OUT_OF_MEMORY,
                            "no memory for a request body");
     }
@@ -217,24 +225,22 @@ static bool reserve(struct request *request, size_t n)
 }
 
 /*
- * Takes a piece of the body. What is already refused is read past, up to twice the limit; then the
- * connection is cut.
+ * Takes a piece of the body. What is already refused, or has no use here, is read past, up to twice
+ * the limit; then the connection is cut.
  */
 static enum MHD_Result take_body(struct request *request, const char *bytes, size_t n)
 {
-    if (request->refusal.kind == PROBLEM_NONE && request->body_n + n > request->limit &&
-        request->limit > 0) {
+    request->seen_n += n;
+    if (request->limit > 0 && request->seen_n > request->limit) {
+        request->close = true;
         problem_set(&request->refusal, PROBLEM_BODY_TOO_LARGE, "at most %zu bytes are taken here",
                     request->limit);
-        request->close = true;
     }
     if (request->refusal.kind == PROBLEM_NONE && request->limit > 0 && reserve(request, n)) {
         memcpy(request->body + request->body_n, bytes, n);
         request->body_n += n;
-        return MHD_YES;
     }
-    request->body_n += n; /* counted, not kept */
-    return request->body_n <= 2 * request->limit + CONNECTION_MEMORY ? MHD_YES : MHD_NO;
+    return request->seen_n <= 2 * request->limit + CONNECTION_MEMORY ? MHD_YES : MHD_NO;
 }
 
 /* ---- the answer ---- */
@@ -246,10 +252,10 @@ static void add_headers(struct MHD_Response *response, const struct request *req
 
     (void)MHD_add_response_header(response, "X-Request-Id", request->request_id);
     (void)MHD_add_response_header(response, "Cache-Control", "no-store");
-    if (call->answer_type != NULL) {
+    if (call->answer_type != NULL && call->status != MHD_HTTP_NO_CONTENT) {
         (void)MHD_add_response_header(response, "Content-Type", call->answer_type);
     }
-    if (call->allow != NULL) {
+    if (call->allow[0] != '\0') {
         (void)MHD_add_response_header(response, "Allow", call->allow);
     }
     if (call->location[0] != '\0') {
@@ -283,19 +289,32 @@ static enum MHD_Result send_answer(struct request *request)
     return queued;
 }
 
+/* @return true: the answer is there; false: parked. */
+static bool ask_api(struct request *request)
+{
+    struct http *http = request->http;
+    bool answered = true;
+
+    request->handled = true;
+    request->call.body = request->body != NULL ? request->body : "";
+    request->call.body_n = request->body_n;
+    atomic_fetch_add(&http->handling, 1);
+    if (atomic_load(&http->shut)) {
+        problem_set(&request->refusal, PROBLEM_DRAINING, "the server is stopping");
+        api_refuse(&request->call, &request->refusal);
+    } else {
+        answered = api_handle(http->api, &request->call);
+    }
+    atomic_fetch_sub(&http->handling, 1);
+    return answered;
+}
+
 static enum MHD_Result handle(struct request *request)
 {
     if (request->refusal.kind != PROBLEM_NONE) {
         api_refuse(&request->call, &request->refusal);
-        return send_answer(request);
-    }
-    if (!request->handled || request->call.again) {
-        request->handled = true;
-        request->call.body = request->body != NULL ? request->body : "";
-        request->call.body_n = request->body_n;
-        if (!api_handle(request->http->api, &request->call)) {
-            return MHD_YES; /* suspended: called again when it is finished */
-        }
+    } else if ((!request->handled || request->call.again) && !ask_api(request)) {
+        return MHD_YES; /* suspended: called again when it is finished */
     }
     return send_answer(request);
 }
@@ -315,10 +334,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         if (request == NULL) {
             return MHD_NO;
         }
-        /*
-         * An answer before the body closes the connection: right for what must not be read,
-         * wasteful for the rest.
-         */
+        /* An answer before the body closes the connection: for what must not be read alone. */
         return request->close ? handle(request) : MHD_YES;
     }
     if (*upload_n > 0) {
@@ -340,10 +356,13 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     if (request == NULL) {
         return;
     }
-    atomic_fetch_sub(&http->body_bytes, request->body_room);
+    free(request->body);
+    give_memory(request, request->body_room);
+    if (request->large) {
+        atomic_store(&http->large, false);
+    }
     atomic_fetch_sub(&http->under_way, 1);
     api_call_deinit(&request->call);
-    free(request->body);
     free(request->path);
     free(request);
     *request_context = NULL;
@@ -428,8 +447,8 @@ static void adopt_backlog(struct http *http, int fd)
     }
 }
 
-/* Waits until nothing has been under way for a while, or the time is over. */
-static size_t await_answers(struct http *http, int64_t wait_ms)
+/* Waits until nothing has been under way for quiet_ns, or the time is over. */
+static void await_answers(struct http *http, int64_t wait_ms, int64_t quiet_ns)
 {
     const struct timespec moment = {.tv_nsec = 1000000};
     const int64_t end_ns = clock_monotonic_ns() + wait_ms * 1000000;
@@ -439,31 +458,42 @@ static size_t await_answers(struct http *http, int64_t wait_ms)
         const int64_t now_ns = clock_monotonic_ns();
         if (atomic_load(&http->under_way) > 0) {
             quiet_since_ns = now_ns;
-        } else if (now_ns - quiet_since_ns >= QUIET_NS) {
+        } else if (now_ns - quiet_since_ns >= quiet_ns) {
             break;
         }
         (void)nanosleep(&moment, NULL);
     }
+}
+
+size_t http_drain(struct http *http, int64_t wait_ms)
+{
+    int fd;
+
+    if (http == NULL) {
+        return 0;
+    }
+    fd = MHD_quiesce_daemon(http->daemon);
+    if (fd >= 0) {
+        adopt_backlog(http, fd);
+        close(fd);
+    }
+    await_answers(http, wait_ms, QUIET_NS);
+    atomic_store(&http->shut, true);
+    while (atomic_load(&http->handling) > 0) {
+        (void)sched_yield(); /* handlers compute; none waits */
+    }
     return atomic_load(&http->under_way);
 }
 
-size_t http_stop(struct http **http, int64_t wait_ms)
+void http_stop(struct http **http)
 {
     struct http *h = *http;
-    size_t left;
-    int fd;
 
     if (h == NULL) {
-        return 0;
+        return;
     }
-    fd = MHD_quiesce_daemon(h->daemon);
-    if (fd >= 0) {
-        adopt_backlog(h, fd);
-        close(fd);
-    }
-    left = await_answers(h, wait_ms);
-    MHD_stop_daemon(h->daemon);
+    await_answers(h, SEND_MS, 0);
+    MHD_stop_daemon(h->daemon); /* it aborts the process if a connection is suspended still */
     free(h);
     *http = NULL;
-    return left;
 }

@@ -36,10 +36,19 @@ RK_MUST_CHECK enum rk_status http_start(struct api *api, const struct http_optio
 uint16_t http_port(const struct http *http);
 
 /**
- * Stops: accepts no more, takes in who had connected already, waits until every request under way
- * has its answer (at most wait_ms), then closes all. NULL is accepted. @return requests that were
- * cut off.
+ * Accepts no more, takes in who had connected already, and waits until every request under way has
+ * its answer, at most wait_ms. From then on the API is not called any more: writer and trainer may
+ * end. NULL is accepted.
+ *
+ * @return requests that are still under way.
  */
-size_t http_stop(struct http **http, int64_t wait_ms);
+size_t http_drain(struct http *http, int64_t wait_ms);
+
+/**
+ * Sends the answers of calls that were parked still, closes all connections and frees the listener.
+ * NULL is accepted. @pre drained, and no call is parked: writer and trainer, which finish them, have
+ * ended.
+ */
+void http_stop(struct http **http);
 
 #endif

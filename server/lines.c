@@ -7,7 +7,7 @@
 
 struct lines lines_of(const char *text, size_t n)
 {
-    return (struct lines){.at = text, .end = text + n};
+    return (struct lines){.at = text, .end = n > 0 ? text + n : text};
 }
 
 static bool blank(const char *line, size_t n)
@@ -27,6 +27,7 @@ bool lines_next(struct lines *lines, const char **line, size_t *n)
         const char *newline = memchr(start, '\n', (size_t)(lines->end - start));
         const size_t length = (size_t)((newline != NULL ? newline : lines->end) - start);
         lines->at = newline != NULL ? newline + 1 : lines->end;
+        lines->place++;
         if (!blank(start, length)) {
             *line = start;
             *n = length;

@@ -12,6 +12,7 @@ struct lines {
     const char *end;
     size_t number; /* of the line last given, from 0, blank ones not counted */
     size_t given;
+    size_t place; /* of the line last given in the text, from 1, blank ones counted */
 };
 
 /** Starts over n bytes, borrowed. */

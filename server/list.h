@@ -58,15 +58,17 @@ void list_reset(struct list *list);
 /**
  * Reads `user`, `context` and `items` of an object into an empty list.
  *
- * @param space     whose rules the features keep, so that an error names its place; NULL = any
- * model's.
+ * @param space     whose rules the features keep, so that an error names its place; NULL = any's.
  * @param labelled  items may have label, weight and teacher.
  * @return false with the place. Ids are borrowed from the node's document.
  */
 bool list_read(const struct json_node *node, const struct rk_space *space, bool labelled,
                bool lenient, struct list *list, struct problem *problem);
 
-/** Appends the features of one object, array or {"indices", "values"} to the list. */
+/**
+ * Appends the features of one object, array or {"indices", "values"} to the list. An array or
+ * object of a name that holds nothing becomes one feature of weight 0: the key was given.
+ */
 bool list_read_features(const struct json_node *node, enum rk_side side,
                         const struct rk_space *space, struct list *list, struct list_entity *entity,
                         struct problem *problem);
@@ -83,5 +85,14 @@ size_t list_find(const struct list *list, const char *id);
  * embeddings.
  */
 uint64_t list_id_hash(enum rk_side side, const char *id, size_t n);
+
+/**
+ * The key of an id in a model's table of users or items: 1 + its row; 0 where there is no id.
+ *
+ * @param space  hashed: the low bits of the id's hash; indexed: the id is the row's number in decimal.
+ * @return RK_OK; RK_MISMATCH: no number, or a row outside the table.
+ */
+RK_MUST_CHECK enum rk_status list_key(const struct rk_space *space, const struct list_entity *entity,
+                                      uint64_t *key, struct rk_error *err);
 
 #endif

@@ -10,6 +10,7 @@ enum rk_status live_init(struct live *live, const struct rk_model *model, size_t
                          struct rk_error *err)
 {
     const size_t bytes = rk_model_params(model) * sizeof(float);
+    enum rk_status status;
 
     *live = (struct live){.model = model};
     for (size_t copy = 0; copy < 2; copy++) {
@@ -21,7 +22,11 @@ enum rk_status live_init(struct live *live, const struct rk_model *model, size_t
     }
     rk_model_init(model, live->theta[0]);
     memcpy(live->theta[1], live->theta[0], bytes);
-    return pair_init(&live->pair, n_slots, err);
+    status = pair_init(&live->pair, n_slots, err);
+    if (status != RK_OK) {
+        live_deinit(live);
+    }
+    return status;
 }
 
 void live_deinit(struct live *live)
@@ -37,7 +42,7 @@ struct live_view live_read(struct live *live, size_t slot)
     const uint32_t copy = pair_acquire(&live->pair, slot);
 
     return (struct live_view){
-        .theta = live->theta[copy], .version = live->version[copy], .copy = copy};
+        .theta = live->theta[copy], .version = atomic_load(&live->version[copy]), .copy = copy};
 }
 
 void live_done(struct live *live, size_t slot, const struct live_view *view)
@@ -52,7 +57,7 @@ const float *live_served(const struct live *live)
 
 int64_t live_version(const struct live *live)
 {
-    return live->version[pair_front(&live->pair)];
+    return atomic_load(&live->version[pair_front(&live->pair)]);
 }
 
 float *live_learning(struct live *live)
@@ -62,16 +67,16 @@ float *live_learning(struct live *live)
 
 void live_publish(struct live *live, int64_t version, const uint32_t *rows, size_t n)
 {
-    live->version[pair_back(&live->pair)] = version;
+    atomic_store(&live->version[pair_back(&live->pair)], version);
     pair_flip(&live->pair);
     rk_model_copy_rows(live->model, rows, n, live_served(live), live_learning(live));
-    live->version[pair_back(&live->pair)] = version;
+    atomic_store(&live->version[pair_back(&live->pair)], version);
 }
 
 void live_publish_all(struct live *live, int64_t version)
 {
-    live->version[pair_back(&live->pair)] = version;
+    atomic_store(&live->version[pair_back(&live->pair)], version);
     pair_flip(&live->pair);
     memcpy(live_learning(live), live_served(live), rk_model_params(live->model) * sizeof(float));
-    live->version[pair_back(&live->pair)] = version;
+    atomic_store(&live->version[pair_back(&live->pair)], version);
 }

@@ -14,7 +14,7 @@
 struct live {
     const struct rk_model *model; /* borrowed */
     float *theta[2];              /* (params) each, owned */
-    int64_t version[2];           /* of each copy */
+    _Atomic int64_t version[2];   /* of each copy */
     struct pair pair;
 };
 
@@ -36,9 +36,11 @@ void live_deinit(struct live *live);
 struct live_view live_read(struct live *live, size_t slot);
 void live_done(struct live *live, size_t slot, const struct live_view *view);
 
+/** The version served now. Threads: any. */
+int64_t live_version(const struct live *live);
+
 /** For the trainer: what is served now, without counting in; and the copy it may change. */
 const float *live_served(const struct live *live);
-int64_t live_version(const struct live *live);
 float *live_learning(struct live *live);
 
 /**

@@ -19,6 +19,9 @@ static const struct command commands[] = {
     {"healthcheck", command_healthcheck, "is a server ready? by exit code"},
     {"train", command_train, "learn from a labelled file"},
     {"eval", command_eval, "measure a model on a labelled file"},
+    {"export", command_export, "write a version of a model as safetensors"},
+    {"import", command_import, "take in a model trained elsewhere"},
+    {"model", command_model, "list, show, activate or delete models"},
     {"version", command_version, "print the version"},
 };
 

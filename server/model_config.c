@@ -1,5 +1,8 @@
 /*
  * Reading a model's configuration by its table.
+ *
+ * Kind, loss, optimizer and a few members more decide which other members there are and what their
+ * defaults are: they are read first, so that the order of the text does not matter.
  */
 #include "model_config_impl.h"
 
@@ -7,270 +10,19 @@
 #include <string.h>
 
 #define ATTRIBUTION_POINTWISE_S 600
-#define CONFIG_BUDGET           ((size_t)1 << 20)
+#define CONFIG_BUDGET           ((size_t)16 << 20) /* what the API takes has to be read back */
 
-static const char *const top_members[] = {"kind",      "features", "dim",    "use_ids",  "loss",
-                                          "optimizer", "init",     "labels", "training", NULL};
-static const char *const groups[] = {"features", "loss", "optimizer", "init", "training"};
+static const char *const top_members[] = {"kind",      "features",   "dim",   "use_ids",   "hidden",
+                                          "normalize", "max_fields", "users", "items",     "alpha",
+                                          "heads",     "teacher",    "loss",  "optimizer", "init",
+                                          "labels",    "training",   NULL};
 
-static void *place_of(const struct model_field *field, struct model_config *config)
+bool model_name_valid(const char *name)
 {
-    return (char *)config + field->offset;
-}
+    const size_t n = strlen(name);
 
-/* A choice lies in an enum, or in the bool `standardize`: both hold 0, 1, ... */
-static void set_choice(const struct model_field *field, struct model_config *config, int choice)
-{
-    if (field->offset == MODEL_CONFIG_AT(model.standardize)) {
-        config->model.standardize = choice != 0;
-    } else {
-        memcpy(place_of(field, config), &choice, sizeof choice);
-    }
-}
-
-static bool read_choice(const struct model_field *field, const struct json_node *node,
-                        struct model_config *config, struct problem *problem)
-{
-    const char *text;
-    size_t n;
-
-    if (!json_as_string(node, 1, 64, &text, &n, problem)) {
-        return false;
-    }
-    for (int i = 0; field->choices[i] != NULL; i++) {
-        if (strcmp(field->choices[i], text) == 0) {
-            set_choice(field, config, i);
-            return true;
-        }
-    }
-    return json_problem(node, PROBLEM_INVALID_MODEL, problem, "must be \"%s\"%s%s%s and the like",
-                        field->choices[0], field->choices[1] != NULL ? " or \"" : "",
-                        field->choices[1] != NULL ? field->choices[1] : "",
-                        field->choices[1] != NULL ? "\"" : "");
-}
-
-static bool read_value(const struct model_field *field, const struct json_node *node,
-                       struct model_config *config, struct problem *problem)
-{
-    void *place = place_of(field, config);
-    int64_t integer;
-
-    switch (field->kind) {
-    case FIELD_BOOLEAN:
-        return json_as_boolean(node, place, problem);
-    case FIELD_REAL:
-        return json_as_number(node, field->min, field->max, place, problem);
-    case FIELD_CHOICE:
-        return read_choice(field, node, config, problem);
-    case FIELD_U32:
-    case FIELD_U64:
-    case FIELD_I64:
-        break;
-    }
-    if (!json_as_integer(node, (int64_t)field->min, (int64_t)field->max, &integer, problem)) {
-        return false;
-    }
-    if (field->kind == FIELD_U32) {
-        *(uint32_t *)place = (uint32_t)integer;
-    } else {
-        memcpy(place, &integer, sizeof integer); /* int64_t or uint64_t */
-    }
-    return true;
-}
-
-/* The row of a member that applies; if only rows that do not apply have its name, *known is set. */
-static const struct model_field *field_find(const char *group, const char *member,
-                                            const struct model_config *config, bool *known)
-{
-    const size_t n = group != NULL ? strlen(group) : 0;
-
-    *known = false;
-    for (size_t i = 0; i < model_n_fields; i++) {
-        const char *path = model_fields[i].path;
-        const bool same = group == NULL ? strcmp(path, member) == 0
-                                        : strncmp(path, group, n) == 0 && path[n] == '.' &&
-                                              strcmp(path + n + 1, member) == 0;
-        if (same && model_field_applies(&model_fields[i], config)) {
-            return &model_fields[i];
-        }
-        *known = *known || same;
-    }
-    return NULL;
-}
-
-static bool read_member(const char *group, const struct json_node *node, bool lenient,
-                        struct model_config *config, struct problem *problem)
-{
-    bool known;
-    const struct model_field *field = field_find(group, node->key, config, &known);
-
-    if (json_kind(node) == JSON_NODE_NULL) {
-        return true;
-    }
-    if (field != NULL) {
-        return read_value(field, node, config, problem);
-    }
-    if (known) {
-        return json_problem(node, PROBLEM_INVALID_MODEL, problem,
-                            "does not go with the chosen loss, optimizer or feature space");
-    }
-    return lenient || json_problem(node, PROBLEM_UNKNOWN_FIELD, problem, "is not known");
-}
-
-/*
- * All members of one object of the configuration; `name` inside loss and optimizer is read before.
- */
-static bool read_group(const struct json_node *root, const char *group, bool lenient,
-                       struct model_config *config, struct problem *problem)
-{
-    struct json_node node, member;
-    struct json_iterator iterator = {0};
-
-    if (!json_member(root, group, &node)) {
-        return true;
-    }
-    if (!json_as_object(&node, problem)) {
-        return false;
-    }
-    while (json_next(&node, &iterator, &member)) {
-        if (strcmp(member.key, "name") == 0 &&
-            (strcmp(group, "loss") == 0 || strcmp(group, "optimizer") == 0)) {
-            continue;
-        }
-        if (!read_member(group, &member, lenient, config, problem)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The text of root.group.member, or NULL when it is absent. */
-static bool read_name(const struct json_node *root, const char *group, const char *member,
-                      struct json_node *node, const char **name, struct problem *problem)
-{
-    struct json_node object = {0};
-    size_t n;
-
-    *name = NULL;
-    if (group != NULL && !json_member(root, group, &object)) {
-        return true;
-    }
-    if (group != NULL && !json_as_object(&object, problem)) {
-        return false;
-    }
-    if (!json_member(group != NULL ? &object : root, member, node)) {
-        return true;
-    }
-    if (!json_as_string(node, 1, 64, name, &n, problem)) {
-        return false;
-    }
-    node->parent = NULL; /* `object` ends here; the name alone is enough of a place */
-    return true;
-}
-
-static bool read_kind(const struct json_node *root, struct model_config *config,
-                      struct problem *problem)
-{
-    struct json_node node;
-    const char *name;
-    struct rk_error err = {0};
-
-    model_config_default(config);
-    if (!read_name(root, NULL, "kind", &node, &name, problem)) {
-        return false;
-    }
-    if (name == NULL) {
-        return json_problem(root, PROBLEM_INVALID_MODEL, problem, "a model needs a kind");
-    }
-    if (rk_model_default(name, &config->model, &err) != RK_OK) {
-        return json_problem(&node, PROBLEM_INVALID_MODEL, problem, "%s", err.text);
-    }
-    return true;
-}
-
-/*
- * Loss, optimizer and space decide which other members there are, and their defaults: they are read
- * first.
- */
-static bool read_names(const struct json_node *root, struct model_config *config,
-                       struct problem *problem)
-{
-    struct json_node node;
-    const char *name;
-    struct rk_error err = {0};
-    static const struct model_field *const space = &model_fields[0];
-
-    if (!read_name(root, "loss", "name", &node, &name, problem)) {
-        return false;
-    }
-    if (name != NULL && rk_loss_default(name, &config->model.loss, &err) != RK_OK) {
-        return json_problem(&node, PROBLEM_INVALID_MODEL, problem, "there is no loss of this name");
-    }
-    if (rk_loss_needs_teacher(&config->model.loss)) {
-        return json_problem(
-            &node, PROBLEM_INVALID_MODEL, problem,
-            "a distillation loss needs a teacher, which this version does not take");
-    }
-    if (!read_name(root, "optimizer", "name", &node, &name, problem)) {
-        return false;
-    }
-    if (name != NULL && rk_optim_default(name, &config->model.optim, &err) != RK_OK) {
-        return json_problem(&node, PROBLEM_INVALID_MODEL, problem,
-                            "there is no optimizer of this name");
-    }
-    if (!read_name(root, "features", "space", &node, &name, problem) ||
-        (name != NULL && !read_choice(space, &node, config, problem))) {
-        return false;
-    }
-    if (config->model.features.kind == RK_INDEXED) {
-        config->model.use_ids = false;
-        config->model.standardize = false;
-    }
-    if (config->model.loss.name == RK_BCE_WITH_LOGITS) {
-        config->training.attribution_s = ATTRIBUTION_POINTWISE_S;
-    }
-    return true;
-}
-
-/* Labels are kept in order of their types, so that equal tables are written equally. */
-static void insert_label(struct model_config *config, const char *type, double grade)
-{
-    size_t i = config->n_labels++;
-
-    for (; i > 0 && strcmp(config->label[i - 1].type, type) > 0; i--) {
-        config->label[i] = config->label[i - 1];
-    }
-    memcpy(config->label[i].type, type, strlen(type) + 1);
-    config->label[i].grade = grade;
-}
-
-static bool read_labels(const struct json_node *root, struct model_config *config,
-                        struct problem *problem)
-{
-    struct json_node node, member;
-    struct json_iterator iterator = {0};
-
-    if (!json_member(root, "labels", &node)) {
-        return true;
-    }
-    if (!json_as_object(&node, problem)) {
-        return false;
-    }
-    config->n_labels = 0;
-    while (json_next(&node, &iterator, &member)) {
-        const size_t n = strlen(member.key);
-        double grade;
-        if (config->n_labels == MODEL_LABELS_MAX || n == 0 || n > MODEL_TYPE_MAX) {
-            return json_problem(&member, PROBLEM_LIMIT_EXCEEDED, problem,
-                                "at most %d labels, their names 1 to %d bytes", MODEL_LABELS_MAX,
-                                MODEL_TYPE_MAX);
-        }
-        if (!json_as_number(&member, 0, MODEL_GRADE_MAX, &grade, problem)) {
-            return false;
-        }
-        insert_label(config, member.key, grade);
-    }
-    return true;
+    return n >= 1 && n <= MODEL_NAME_MAX &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == n;
 }
 
 void model_config_default(struct model_config *config)
@@ -285,34 +37,234 @@ void model_config_default(struct model_config *config)
     }
 }
 
-bool model_config_read(const struct json_node *node, bool lenient, struct model_config *config,
-                       struct problem *problem)
+void model_config_copy(struct model_config *to, const struct model_config *from)
+{
+    *to = *from;
+    if (from->model.fields != NULL) {
+        to->model.fields = to->column_field;
+    }
+}
+
+/* ---- members by the table ---- */
+
+static bool read_member(const char *group, const struct json_node *node, bool lenient,
+                        struct model_config *config, struct problem *problem)
+{
+    bool known;
+    const struct model_field *field = model_field_find(group, node->key, config, &known);
+
+    if (!known) {
+        return lenient || json_problem(node, PROBLEM_UNKNOWN_FIELD, problem, "is not known");
+    }
+    if (json_kind(node) == JSON_NODE_NULL) {
+        return true;
+    }
+    if (field == NULL) {
+        return json_problem(node, PROBLEM_INVALID_MODEL, problem,
+                            "does not go with the chosen kind, loss, optimizer or feature space");
+    }
+    return model_field_read(field, node, config, problem);
+}
+
+bool model_members_read(const struct json_node *object, const char *group, bool named, bool lenient,
+                        struct model_config *config, struct problem *problem)
 {
     struct json_node member;
     struct json_iterator iterator = {0};
 
-    if (!json_as_object(node, problem) || !json_only(node, top_members, lenient, problem) ||
-        !read_kind(node, config, problem) || !read_names(node, config, problem)) {
+    if (!json_as_object(object, problem)) {
         return false;
     }
-    while (json_next(node, &iterator, &member)) {
-        bool known;
-        if (field_find(NULL, member.key, config, &known) != NULL || known) {
-            if (!read_member(NULL, &member, lenient, config, problem)) {
-                return false;
-            }
-        }
-    }
-    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
-        if (!read_group(node, groups[i], lenient, config, problem)) {
+    while (json_next(object, &iterator, &member)) {
+        if (!(named && strcmp(member.key, "name") == 0) &&
+            !read_member(group, &member, lenient, config, problem)) {
             return false;
         }
     }
-    if (config->model.features.kind == RK_INDEXED && config->model.features.size == 0) {
-        return json_problem(node, PROBLEM_INVALID_MODEL, problem,
-                            "an indexed space needs features.size");
+    return true;
+}
+
+/* The members of the configuration itself. Objects are read elsewhere, the others are known. */
+static bool read_top(const struct json_node *root, struct model_config *config,
+                     struct problem *problem)
+{
+    struct json_node member;
+    struct json_iterator iterator = {0};
+
+    while (json_next(root, &iterator, &member)) {
+        if (!read_member(NULL, &member, true, config, problem)) {
+            return false;
+        }
     }
-    return read_labels(node, config, problem);
+    return true;
+}
+
+static bool read_groups(const struct json_node *root, bool lenient, struct model_config *config,
+                        struct problem *problem)
+{
+    static const char *const groups[] = {"features",  "users", "items",
+                                         "optimizer", "init",  "training"};
+    struct json_node object;
+
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+        const bool named = strcmp(groups[i], "optimizer") == 0;
+        if (json_member(root, groups[i], &object) &&
+            !model_members_read(&object, groups[i], named, lenient, config, problem)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- what decides about other members ---- */
+
+bool model_name_member(const struct json_node *object, const char *member, struct json_node *node,
+                       const char **text, struct problem *problem)
+{
+    size_t n;
+
+    *text = NULL;
+    return json_as_object(object, problem) &&
+           (!json_member(object, member, node) ||
+            json_as_string(node, 1, MODEL_NAME_MAX, text, &n, problem));
+}
+
+static bool read_kind(const struct json_node *root, struct model_config *config,
+                      struct problem *problem)
+{
+    struct json_node node;
+    const char *text;
+
+    model_config_default(config);
+    if (!model_name_member(root, "kind", &node, &text, problem)) {
+        return false;
+    }
+    if (text == NULL) {
+        return json_problem(root, PROBLEM_INVALID_MODEL, problem, "a model needs a kind");
+    }
+    return rk_model_default(text, &config->model, NULL) == RK_OK ||
+           json_problem(&node, PROBLEM_INVALID_MODEL, problem,
+                        "there is no model kind of this name");
+}
+
+static bool choose_optimizer(const struct json_node *root, struct model_config *config,
+                             struct problem *problem)
+{
+    struct json_node optimizer, name;
+    const char *text;
+
+    if (!json_member(root, "optimizer", &optimizer)) {
+        return true;
+    }
+    return model_name_member(&optimizer, "name", &name, &text, problem) &&
+           (text == NULL || rk_optim_default(text, &config->model.optim, NULL) == RK_OK ||
+            json_problem(&name, PROBLEM_INVALID_MODEL, problem,
+                         "there is no optimizer of this name"));
+}
+
+/* Members of the table that decide which others apply. */
+static bool read_deciding(const struct json_node *root, struct model_config *config,
+                          struct problem *problem)
+{
+    static const char *const deciding[][2] = {
+        {"features", "space"}, {"users", "space"}, {"items", "space"}, {"loss", "on"}};
+    struct json_node object, node;
+    bool known;
+
+    for (size_t i = 0; i < sizeof deciding / sizeof *deciding; i++) {
+        const struct model_field *field =
+            model_field_find(deciding[i][0], deciding[i][1], config, &known);
+        if (field == NULL || !json_member(root, deciding[i][0], &object)) {
+            continue; /* given all the same it is refused later, with all others */
+        }
+        if (!json_as_object(&object, problem) ||
+            (json_member(&object, deciding[i][1], &node) &&
+             !model_field_read(field, &node, config, problem))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Defaults that follow from what was decided. */
+static void derive_defaults(struct model_config *config)
+{
+    if (config->model.features.kind == RK_INDEXED) {
+        config->model.use_ids = false;
+        config->model.standardize = false;
+    }
+    if (config->on_embeddings) {
+        config->model.embedding_loss = RK_N_PAIR_EMBEDDING;
+    }
+    /* Whoever learns a probability of clicks learns from lists without a click too. */
+    if (config->model.loss.name == RK_BCE_WITH_LOGITS || config->mixed ||
+        strcmp(config->model.kind, "joint") == 0) {
+        config->training.attribution_s = ATTRIBUTION_POINTWISE_S;
+    }
+}
+
+/* ---- what several members say together ---- */
+
+/* An indexed space needs its size. */
+static bool check_sizes(const struct json_node *root, const struct model_config *config,
+                        struct problem *problem)
+{
+    for (size_t i = 0; i < model_n_fields; i++) {
+        const struct model_field *field = &model_fields[i];
+        const char *place = (const char *)config + field->offset;
+        if (field->kind == FIELD_SIZE && *(const uint32_t *)(const void *)place == 0 &&
+            model_field_applies(field, config)) {
+            char holder[16] = "";
+            struct json_node node;
+            strncat(holder, field->path, strcspn(field->path, "."));
+            return json_problem(json_member(root, holder, &node) ? &node : root,
+                                PROBLEM_INVALID_MODEL, problem, "an indexed space needs a size");
+        }
+    }
+    return true;
+}
+
+/* ffm and deepfm cannot tell the field of a column that has no name. */
+static bool check_columns(const struct json_node *root, const struct model_config *config,
+                          struct problem *problem)
+{
+    bool known;
+    struct json_node features;
+
+    return model_field_find("features", "fields", config, &known) == NULL ||
+           config->n_columns == config->model.features.size ||
+           json_problem(json_member(root, "features", &features) ? &features : root,
+                        PROBLEM_INVALID_MODEL, problem,
+                        "needs fields: the field of each of the %u columns",
+                        (unsigned)config->model.features.size);
+}
+
+/* One list has one user, and her pairs are no negatives of each other. */
+static bool check_lists(const struct json_node *root, const struct model_config *config,
+                        struct problem *problem)
+{
+    struct json_node loss;
+
+    return !config->on_embeddings || config->training.update_groups >= 2 ||
+           json_problem(json_member(root, "loss", &loss) ? &loss : root, PROBLEM_INVALID_MODEL,
+                        problem,
+                        "n_pair on embeddings sets the lists of an update against each other: "
+                        "training.update_groups must be 2 or more");
+}
+
+bool model_config_read(const struct json_node *node, bool lenient, struct model_config *config,
+                       struct problem *problem)
+{
+    if (!json_only(node, top_members, lenient, problem) || !read_kind(node, config, problem) ||
+        !model_loss_choose(node, config, problem) || !choose_optimizer(node, config, problem) ||
+        !read_deciding(node, config, problem)) {
+        return false;
+    }
+    derive_defaults(config);
+    return read_top(node, config, problem) && read_groups(node, lenient, config, problem) &&
+           model_loss_read(node, lenient, config, problem) &&
+           model_labels_read(node, config, problem) && check_sizes(node, config, problem) &&
+           check_columns(node, config, problem) && check_lists(node, config, problem);
 }
 
 bool model_config_parse(const char *text, size_t n, struct model_config *config,

@@ -1,7 +1,7 @@
 /*
  * A model's configuration as users write it (models.md): one table with key, kind, range and text
- * reads it, fills in defaults, writes it back, and prints itself into the README and the OpenAPI
- * document.
+ * reads it, fills in defaults, writes it back, and prints itself into the README. The OpenAPI
+ * document says the same by hand.
  */
 #ifndef RANKD_SERVER_MODEL_CONFIG_H
 #define RANKD_SERVER_MODEL_CONFIG_H
@@ -14,9 +14,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MODEL_LABELS_MAX 64
-#define MODEL_GRADE_MAX  31.0
-#define MODEL_TYPE_MAX   64
+#define MODEL_LABELS_MAX        64
+#define MODEL_GRADE_MAX         31.0
+#define MODEL_TYPE_MAX          64
+#define MODEL_NAME_MAX          64
+#define MODEL_FIELD_COLUMNS_MAX 65536 /* columns whose fields can be told */
 
 /* What an event type is worth. */
 struct model_label {
@@ -29,8 +31,14 @@ enum model_negatives {
     MODEL_NEGATIVES_EXAMINED
 };
 
+/* Whose lists a model learns from. */
+enum model_source {
+    MODEL_SOURCE_OWN /* rankings it served, and batches that name it */
+};
+
 struct model_training {
     bool enabled;
+    enum model_source source;
     int64_t update_groups; /* lists per optimizer update */
     int64_t batch_groups;  /* lists per step at most */
     int64_t attribution_s; /* 0 = learn from a click at once */
@@ -38,11 +46,22 @@ struct model_training {
 };
 
 struct model_config {
-    struct rk_model_config model;
+    struct rk_model_config model;     /* its fields point to column_field: model_config_copy */
+    bool mixed;                       /* the loss "joint": model.alpha mixes a click loss in */
+    bool on_embeddings;               /* joint's n_pair looks at embeddings */
+    char teacher[MODEL_NAME_MAX + 1]; /* distillation: the model that teaches; "" = batches do */
     struct model_label label[MODEL_LABELS_MAX];
     size_t n_labels;
     struct model_training training;
+    size_t n_columns;                              /* whose fields are told */
+    uint8_t column_field[MODEL_FIELD_COLUMNS_MAX]; /* (n_columns) ffm, deepfm on indexed spaces */
 };
+
+/** Is it a model's name: 1 to 64 of a-z, 0-9, _ and -? */
+bool model_name_valid(const char *name);
+
+/** Copies a configuration, whose inner pointers an assignment would leave in the old one. */
+void model_config_copy(struct model_config *to, const struct model_config *from);
 
 /** The configuration of kind fm with all defaults: what an empty database is given as `default`. */
 void model_config_default(struct model_config *config);

@@ -73,26 +73,35 @@ static bool reserve(struct models_copy *copy)
     return grown != NULL;
 }
 
+static struct models_copy *back_of(struct models *models)
+{
+    return &models->copy[pair_back(&models->pair)];
+}
+
+static void push(struct models_copy *copy, struct served *served)
+{
+    copy->model[copy->n++] = served;
+}
+
+/* Both copies get room before either shows the model: from then on nothing can fail. */
 enum rk_status models_add(struct models *models, struct served *served, struct rk_error *err)
 {
-    struct models_copy *copy;
-
     for (int turn = 0; turn < 2; turn++) {
-        copy = &models->copy[pair_back(&models->pair)];
-        if (!reserve(copy)) {
-            drop(&models->copy[pair_back(&models->pair)], served);
+        if (!reserve(back_of(models))) {
             return rk_fail(err, RK_NOMEM, "out of memory for a model");
         }
-        copy->model[copy->n++] = served;
         pair_flip(&models->pair);
     }
+    push(back_of(models), served);
+    pair_flip(&models->pair);
+    push(back_of(models), served);
     return RK_OK;
 }
 
 void models_remove(struct models *models, struct served *served)
 {
     for (int turn = 0; turn < 2; turn++) {
-        drop(&models->copy[pair_back(&models->pair)], served);
+        drop(back_of(models), served);
         pair_flip(&models->pair);
     }
 }
@@ -108,10 +117,10 @@ enum rk_status served_create(const char *name, const struct model_config *config
         return rk_fail(err, RK_NOMEM, "out of memory for a model");
     }
     memcpy(s->name, name, strnlen(name, STORE_NAME_MAX));
-    s->config = *config;
+    model_config_copy(&s->config, config);
     model_config_write(config, &text);
     s->config_text = emit_take(&text, &(size_t){0});
-    status = s->config_text != NULL ? rk_model_create(&config->model, max_bytes, &s->model, err)
+    status = s->config_text != NULL ? rk_model_create(&s->config.model, max_bytes, &s->model, err)
                                     : rk_fail(err, RK_NOMEM, "out of memory for a model");
     if (status == RK_OK) {
         status = live_init(&s->live, s->model, n_slots, err);

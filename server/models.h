@@ -61,8 +61,8 @@ const struct models_copy *models_now(const struct models *models);
 struct served *models_find(const struct models_copy *copy, const char *name);
 
 /**
- * Adds a model, taking it; or removes one and waits until nobody uses it, giving it back. For the
- * trainer alone.
+ * Adds a model, taking it on success; or removes one and waits until nobody uses it, giving it
+ * back. For the trainer alone.
  */
 RK_MUST_CHECK enum rk_status models_add(struct models *models, struct served *served,
                                         struct rk_error *err);

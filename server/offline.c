@@ -201,9 +201,10 @@ void offline_close(struct offline *offline)
 
 int offline_read(struct offline *offline)
 {
-    struct progress progress;
+    struct progress progress = {0};
     const struct datafile_options options = {.path = offline->options->data,
                                              .sizes = offline->options->query,
+                                             .columns = offline->options->columns,
                                              .config = &offline->served->config.model,
                                              .store = offline->store,
                                              .progress = &progress};
@@ -227,7 +228,7 @@ int offline_read(struct offline *offline)
 static bool reserve(struct offline *o, const struct rk_group *group)
 {
     const struct rk_model *model = o->served->model;
-    const size_t scores = group->n_items * rk_model_heads(model) + 1; /* + 1: an empty list */
+    const size_t scores = group->n_items * (rk_model_heads(model) + 2) + 1; /* + 1: if empty */
     const size_t forward = rk_model_work(model, group->n_items, group->offset[group->n_items + 1]);
     const size_t eval = rk_eval_work(group->n_items);
     const size_t work = (forward > eval ? forward : eval) + 1;
@@ -256,17 +257,29 @@ enum rk_status offline_measure(struct offline *offline, const float *theta,
                                struct rk_error *err)
 {
     struct offline *o = offline;
+    const struct rk_model *model = o->served->model;
+    const size_t n = group->n_items;
+    const double log_loss = sum->log_loss;
+    double *head, *score, *logit;
 
     if (!reserve(o, group)) {
-        return rk_fail(err, RK_NOMEM, "out of memory for a list of %zu items", group->n_items);
+        return rk_fail(err, RK_NOMEM, "out of memory for a list of %zu items", n);
     }
+    score = o->score;
+    logit = score + n;
+    head = logit + n;
     if (theta == NULL) {
-        memset(o->score, 0, group->n_items * sizeof *o->score);
-    } else if (rk_model_forward(o->served->model, theta, group, o->work, o->score, NULL) != RK_OK) {
+        memset(head, 0, n * rk_model_heads(model) * sizeof *head);
+    } else if (rk_model_forward(model, theta, group, o->work, head, NULL) != RK_OK) {
         o->unscored++;
         return RK_OK;
     }
-    rk_eval_add(sum, o->score, group->label, group->n_items, o->work);
+    rk_model_scores(model, head, n, score);
+    rk_eval_add(sum, score, group->label, n, o->work);
+    if (n > 0 && rk_model_click_logits(model, head, n, logit)) {
+        /* the order is not by the probability of a click: the log loss is its own */
+        sum->log_loss = log_loss + rk_eval_log_loss(logit, group->label, n);
+    }
     return RK_OK;
 }
 
@@ -312,8 +325,10 @@ void offline_table_metrics(const struct rk_eval_sum *sum, struct emit *out)
     list_metrics(sum, metrics);
     for (size_t i = 0; i < METRIC_COUNT; i++) {
         if (metrics[i].n > 0) {
-            emit_format(out, "%-10s %.4f  over %llu lists\n", metrics[i].label,
-                        metrics[i].sum / (double)metrics[i].n, (unsigned long long)metrics[i].n);
+            const double mean = metrics[i].sum / (double)metrics[i].n;
+            emit_format(
+                out, mean < 1e6 ? "%-10s %.4f  over %llu lists\n" : "%-10s %.4g  over %llu lists\n",
+                metrics[i].label, mean, (unsigned long long)metrics[i].n);
         } else {
             emit_format(out, "%-10s -\n", metrics[i].label);
         }

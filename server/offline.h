@@ -22,7 +22,7 @@ struct offline {
     bool is_new; /* the model is made from a configuration and not in the store yet */
     struct datafile data;
     uint64_t unscored; /* lists left out of metrics: a score was not finite */
-    double *score;     /* (cap_score), with work */
+    double *score;     /* (cap_score) scores, click logits and heads of a list; with work */
     void *work;
     size_t cap_score, cap_work;
 };

@@ -5,16 +5,25 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #define NUMBER_DIGITS_MAX 18
 
+enum flag_kind {
+    SWITCH, /* without a value */
+    TEXT,
+    WHOLE,   /* a whole number from min to max */
+    FRACTION /* at least 0, below 1 */
+};
+
 struct flag {
     const char *name;
-    const char *value; /* what stands for the value in the usage; NULL: a switch without one */
-    size_t offset;     /* of a text, number or bool in struct offline_options */
-    int64_t min, max;  /* a number has to lie in; a text where max is 0 */
+    const char *value; /* what stands for the value in the usage */
+    enum flag_kind kind;
+    size_t offset; /* of a bool, text, number or fraction in struct offline_options */
+    int64_t min, max;
     bool required;
     bool train_only;
     const char *help;
@@ -23,18 +32,28 @@ struct flag {
 #define AT(field) offsetof(struct offline_options, field)
 
 static const struct flag flags[] = {
-    {"db", "FILE", AT(db), 0, 0, true, false, "the SQLite file"},
-    {"model", "NAME", AT(model), 0, 0, true, false, "the model in it"},
-    {"data", "FILE", AT(data), 0, 0, true, false,
-     "labelled lists: libsvm, or NDJSON (a list a line)"},
-    {"query", "FILE", AT(query), 0, 0, false, false,
-     "libsvm: sizes of the lists, one a line (else qid, or DATA.query)"},
-    {"config", "FILE", AT(config), 0, 0, false, true,
+    {"db", "FILE", TEXT, AT(db), 0, 0, true, false, "the SQLite file"},
+    {"model", "NAME", TEXT, AT(model), 0, 0, true, false, "the model in it"},
+    {"data", "FILE", TEXT, AT(data), 0, 0, true, false,
+     "labelled lists: libsvm, libffm, NDJSON (a list a line), or CSV"},
+    {"query", "FILE", TEXT, AT(query), 0, 0, false, false,
+     "libsvm, libffm: sizes of the lists, one a line (else qid, or DATA.query)"},
+    {"label", "COL", TEXT, AT(columns.label), 0, 0, false, false,
+     "CSV: the column of labels; all columns not named here are features"},
+    {"group", "COL", TEXT, AT(columns.group), 0, 0, false, false,
+     "CSV: the column that tells lists apart, equal in all rows of one"},
+    {"user", "COL", TEXT, AT(columns.user), 0, 0, false, false, "CSV: the column of user ids"},
+    {"item", "COL", TEXT, AT(columns.item), 0, 0, false, false, "CSV: the column of item ids"},
+    {"config", "FILE", TEXT, AT(config), 0, 0, false, true,
      "the model's configuration (JSON); makes the model if it is missing"},
-    {"passes", "N", AT(passes), 1, OFFLINE_PASSES_MAX, false, true, "times over the data (1)"},
-    {"seed", "S", AT(seed), 0, INT64_MAX, false, true, "of the lists' order (1)"},
-    {"json", NULL, AT(json), 0, 0, false, false, "print one JSON object"},
-    {"help", NULL, AT(help), 0, 0, false, false, "print this"},
+    {"passes", "N", WHOLE, AT(passes), 1, OFFLINE_PASSES_MAX, false, true,
+     "times over the data (1)"},
+    {"seed", "S", WHOLE, AT(seed), 0, INT64_MAX, false, true,
+     "of the lists' order, and of which are held out (1)"},
+    {"holdout", "F", FRACTION, AT(holdout), 0, 0, false, true,
+     "the part of the lists to measure with after training, not learned from (0)"},
+    {"json", "", SWITCH, AT(json), 0, 0, false, false, "print one JSON object"},
+    {"help", "", SWITCH, AT(help), 0, 0, false, false, "print this"},
 };
 
 #define FLAG_COUNT (sizeof flags / sizeof *flags)
@@ -70,22 +89,46 @@ static bool read_number(const struct flag *flag, const char *text, int64_t *numb
            *number <= flag->max;
 }
 
+static bool read_fraction(const char *text, double *number)
+{
+    char *end;
+
+    *number = strtod(text, &end);
+    return text[strspn(text, "0123456789.")] == '\0' && end != text && *end == '\0' &&
+           *number >= 0 && *number < 1;
+}
+
 static int set(const struct flag *flag, const char *value, struct offline_options *options)
 {
     char *place = (char *)options + flag->offset;
-    int64_t number;
+    int64_t whole;
+    double fraction;
 
-    if (flag->max == 0) {
+    switch (flag->kind) {
+    case SWITCH:
+        *(bool *)place = true;
+        return EX_OK;
+    case TEXT:
         memcpy(place, &value, sizeof value);
         return EX_OK;
-    }
-    if (!read_number(flag, value, &number)) {
+    case WHOLE:
+        if (read_number(flag, value, &whole)) {
+            memcpy(place, &whole, sizeof whole);
+            return EX_OK;
+        }
         (void)fprintf(stderr, "rankd %s: --%s takes a whole number of at least %lld\n",
                       options->command, flag->name, (long long)flag->min);
         return EX_USAGE;
+    case FRACTION:
+        if (read_fraction(value, &fraction)) {
+            memcpy(place, &fraction, sizeof fraction);
+            return EX_OK;
+        }
+        break;
     }
-    memcpy(place, &number, sizeof number);
-    return EX_OK;
+    (void)fprintf(stderr, "rankd %s: --%s takes a number from 0 to below 1\n", options->command,
+                  flag->name);
+    return EX_USAGE;
 }
 
 /* Reads argument *i and, where its value stands apart, the next. */
@@ -94,14 +137,13 @@ static int read_flag(int argc, char *const *argv, int *i, struct offline_options
     const struct flag *flag = find(options, argv[*i]);
     const char *value = strchr(argv[*i], '=');
 
-    if (flag == NULL || (flag->value == NULL && value != NULL)) {
+    if (flag == NULL || (flag->kind == SWITCH && value != NULL)) {
         (void)fprintf(stderr, "rankd %s: unknown option %s (rankd %s --help lists them)\n",
                       options->command, argv[*i], options->command);
         return EX_USAGE;
     }
-    if (flag->value == NULL) {
-        memcpy((char *)options + flag->offset, &(bool){true}, sizeof(bool));
-        return EX_OK;
+    if (flag->kind == SWITCH) {
+        return set(flag, NULL, options);
     }
     value = value != NULL ? value + 1 : *i + 1 < argc ? argv[++*i] : "";
     if (value[0] == '\0') {
@@ -109,6 +151,41 @@ static int read_flag(int argc, char *const *argv, int *i, struct offline_options
         return EX_USAGE;
     }
     return set(flag, value, options);
+}
+
+static int check_required(const struct offline_options *options)
+{
+    for (size_t i = 0; i < FLAG_COUNT; i++) {
+        const char *text = NULL;
+        if (flags[i].required) {
+            memcpy(&text, (const char *)options + flags[i].offset, sizeof text);
+            if (text == NULL) {
+                (void)fprintf(stderr, "rankd %s: --%s is missing (see rankd %s --help)\n",
+                              options->command, flags[i].name, options->command);
+                return EX_USAGE;
+            }
+        }
+    }
+    return EX_OK;
+}
+
+/* Columns name a CSV file, which has its lists in one of them. */
+static int check_columns(const struct offline_options *options)
+{
+    const struct datafile_columns *columns = &options->columns;
+    const char *wrong = NULL;
+
+    if ((columns->label == NULL) != (columns->group == NULL)) {
+        wrong = "--label and --group go together: they make the data CSV";
+    } else if (columns->label == NULL && (columns->user != NULL || columns->item != NULL)) {
+        wrong = "--user and --item are columns of CSV, which --label and --group make it";
+    } else if (columns->label != NULL && options->query != NULL) {
+        wrong = "--query is for libsvm and libffm; in CSV --group tells lists apart";
+    }
+    if (wrong != NULL) {
+        (void)fprintf(stderr, "rankd %s: %s\n", options->command, wrong);
+    }
+    return wrong != NULL ? EX_USAGE : EX_OK;
 }
 
 int offline_options_read(const char *command, int argc, char *const *argv,
@@ -120,18 +197,11 @@ int offline_options_read(const char *command, int argc, char *const *argv,
     for (int i = 0; i < argc && code == EX_OK && !options->help; i++) {
         code = read_flag(argc, argv, &i, options);
     }
-    for (size_t i = 0; i < FLAG_COUNT && code == EX_OK && !options->help; i++) {
-        const char *text = NULL;
-        if (flags[i].required) {
-            memcpy(&text, (const char *)options + flags[i].offset, sizeof text);
-            if (text == NULL) {
-                (void)fprintf(stderr, "rankd %s: --%s is missing (see rankd %s --help)\n", command,
-                              flags[i].name, command);
-                code = EX_USAGE;
-            }
-        }
+    if (code != EX_OK || options->help) {
+        return code;
     }
-    return code;
+    code = check_required(options);
+    return code == EX_OK ? check_columns(options) : code;
 }
 
 void offline_options_help(const struct offline_options *options)
@@ -140,8 +210,7 @@ void offline_options_help(const struct offline_options *options)
                  options->command);
     for (size_t i = 0; i < FLAG_COUNT; i++) {
         if (takes(options, &flags[i])) {
-            (void)printf("  --%-7s %-5s %s\n", flags[i].name,
-                         flags[i].value != NULL ? flags[i].value : "", flags[i].help);
+            (void)printf("  --%-7s %-5s %s\n", flags[i].name, flags[i].value, flags[i].help);
         }
     }
 }

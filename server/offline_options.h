@@ -4,6 +4,8 @@
 #ifndef RANKD_SERVER_OFFLINE_OPTIONS_H
 #define RANKD_SERVER_OFFLINE_OPTIONS_H
 
+#include "datafile.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,10 +16,12 @@ struct offline_options {
     const char *db;
     const char *model;
     const char *data;
-    const char *query;  /* NULL: not given */
+    const char *query; /* NULL: not given */
+    struct datafile_columns columns;
     const char *config; /* train; NULL: not given */
     int64_t passes;     /* train */
     int64_t seed;       /* train */
+    double holdout;     /* train: the part of the lists held out */
     bool json;
     bool help;
 };

@@ -37,6 +37,10 @@ static const char *const explanation_of[PROBLEM_COUNT] = {
     [PROBLEM_BAD_REQUEST] =
         "The request line, a header, or a parameter of the query is malformed. The detail says "
         "which. Sending the same request again will not help.",
+    [PROBLEM_BAD_FRAMING] =
+        "The headers do not say beyond doubt where the request ends: Content-Length and "
+        "Transfer-Encoding together, one of them twice, or a header whose name is malformed. What "
+        "followed was not read, and the connection was closed.",
     [PROBLEM_NOT_FOUND] =
         "There is nothing at this path. Check its spelling against /openapi.json; paths are "
         "compared byte by byte and take no slash at the end.",
@@ -58,6 +62,9 @@ static const char *const explanation_of[PROBLEM_COUNT] = {
     [PROBLEM_METHOD_NOT_ALLOWED] =
         "The path exists but does not take this method. The Allow header of the answer lists those "
         "it takes.",
+    [PROBLEM_NOT_ACCEPTABLE] =
+        "The Accept header of the request leaves out application/json, the type of all answers "
+        "below /v1/. Send it with application/json or */*, or leave it out.",
     [PROBLEM_MODEL_EXISTS] =
         "A model of this name exists and its configuration is another one. PATCH changes labels, "
         "training and learning rate; for anything else choose a new name, or DELETE the model "
@@ -112,12 +119,21 @@ static const char *const explanation_of[PROBLEM_COUNT] = {
     [PROBLEM_MODEL_TOO_LARGE] =
         "The parameters of this model would need more memory than the server allows for one model. "
         "Lower the number of rows or factors, or start the server with a larger --model-max-mib.",
+    [PROBLEM_INVALID_TENSOR_FILE] =
+        "The body is not a safetensors file that this model can be: the detail names the tensor "
+        "and "
+        "what is wrong with it. Its tensors have the names and shapes of the PyTorch module, each "
+        "once, in F64, F32, F16 or BF16, and every number is finite. GET "
+        "/v1/models/{name}/versions/0 gives a file to compare with. Nothing was stored.",
     [PROBLEM_INTERNAL] =
         "The server met a state that it did not expect. The request may be tried again; if it "
         "fails again, please report it with the request id and the line of the log that has it.",
     [PROBLEM_NON_FINITE_SCORE] =
         "The model computed a score that is not a finite number, so there was no order to give. "
         "Activate an earlier version of the model, and look at its training state.",
+    [PROBLEM_UNSUPPORTED_TRANSFER_ENCODING] =
+        "Of transfer codings rankd takes chunked alone. Send the body as it is, chunked or with a "
+        "Content-Length. The connection was closed because its end was not certain.",
     [PROBLEM_OVERLOADED] =
         "More work is waiting than the server holds, so this request was refused at once and "
         "nothing of it was stored. Wait as long as Retry-After says and send it again.",

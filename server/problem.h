@@ -18,6 +18,7 @@
     X(DUPLICATE_KEY, "duplicate-key", 400, 0, "An object has a key twice")                         \
     X(TOO_DEEP, "too-deep", 400, 0, "The JSON is nested too deeply")                               \
     X(BAD_REQUEST, "bad-request", 400, 0, "The request cannot be understood")                      \
+    X(BAD_FRAMING, "bad-framing", 400, 0, "The end of the request is not certain")                 \
     X(NOT_FOUND, "not-found", 404, 0, "There is nothing at this path")                             \
     X(UNKNOWN_MODEL, "unknown-model", 404, 0, "No model has this name")                            \
     X(UNKNOWN_VERSION, "unknown-version", 404, 0, "The model has no such checkpoint")              \
@@ -25,6 +26,7 @@
     X(UNKNOWN_ITEM, "unknown-item", 404, 0, "No item has this id")                                 \
     X(UNKNOWN_USER, "unknown-user", 404, 0, "No user has this id")                                 \
     X(METHOD_NOT_ALLOWED, "method-not-allowed", 405, 0, "The path does not take this method")      \
+    X(NOT_ACCEPTABLE, "not-acceptable", 406, 0, "No media type that is accepted can be given")     \
     X(MODEL_EXISTS, "model-exists", 409, 0, "A model of this name has another configuration")      \
     X(DEFAULT_MODEL, "default-model", 409, 0, "The model \"default\" cannot be deleted")           \
     X(BATCH_CONFLICT, "batch-conflict", 409, 0, "The batch id was used with another body")         \
@@ -43,8 +45,12 @@
     X(INDEX_OUTSIDE, "index-outside", 422, 0, "An index is outside the model's space")             \
     X(INVALID_MODEL, "invalid-model", 422, 0, "The model configuration breaks a rule")             \
     X(MODEL_TOO_LARGE, "model-too-large", 422, 0, "The model would be too large")                  \
+    X(INVALID_TENSOR_FILE, "invalid-tensor-file", 422, 0,                                          \
+      "The file does not hold this model's tensors")                                               \
     X(INTERNAL, "internal", 500, 0, "Something went wrong inside")                                 \
     X(NON_FINITE_SCORE, "non-finite-score", 500, 0, "A score came out not finite")                 \
+    X(UNSUPPORTED_TRANSFER_ENCODING, "unsupported-transfer-encoding", 501, 0,                      \
+      "The transfer coding is not known")                                                          \
     X(OVERLOADED, "overloaded", 503, 1, "The queue is full")                                       \
     X(DRAINING, "draining", 503, 5, "The server is stopping")                                      \
     X(OUT_OF_MEMORY, "out-of-memory", 503, 1, "Memory is short")                                   \

@@ -20,6 +20,7 @@ enum rk_status trainee_create(struct served *served, int64_t seq, struct trainee
     }
     t->served = served;
     t->seq = t->due_seq = seq;
+    t->stored_ns = clock_monotonic_ns();
     status = rk_learner_create(served->model, live_served(&served->live), &t->learner, err);
     if (status != RK_OK) {
         trainee_destroy(&t);
@@ -44,23 +45,32 @@ void trainee_destroy(struct trainee **trainee)
     *trainee = NULL;
 }
 
+void trainee_show(struct trainee *trainee, bool running)
+{
+    atomic_store(&trainee->served->state, trainee->halted   ? MODEL_HALTED
+                                          : trainee->paused ? MODEL_PAUSED
+                                          : running         ? MODEL_RUNNING
+                                                            : MODEL_IDLE);
+}
+
 /* ---- one step ---- */
 
+/* What each list needs: the model's heads, then what orders the list, then its click logits. */
 static bool reserve_scores(struct trainee *t, const struct rk_group *group)
 {
-    const size_t heads = rk_model_heads(t->served->model);
+    const size_t scores = group->n_items * (rk_model_heads(t->served->model) + 2);
     const size_t forward =
         rk_model_work(t->served->model, group->n_items, group->offset[group->n_items + 1]);
     const size_t eval = rk_eval_work(group->n_items);
     const size_t work = forward > eval ? forward : eval;
 
-    if (group->n_items * heads > t->cap_score) {
-        double *grown = realloc(t->score, group->n_items * heads * sizeof *grown);
+    if (scores > t->cap_score) {
+        double *grown = realloc(t->score, scores * sizeof *grown);
         if (grown == NULL) {
             return false;
         }
         t->score = grown;
-        t->cap_score = group->n_items * heads;
+        t->cap_score = scores;
     }
     if (work > t->cap_work) {
         void *grown = realloc(t->work, work);
@@ -73,27 +83,57 @@ static bool reserve_scores(struct trainee *t, const struct rk_group *group)
     return true;
 }
 
+static void add_up(struct rk_eval_sum *sum, const struct rk_eval_sum *more)
+{
+    sum->lists += more->lists;
+    sum->ndcg += more->ndcg;
+    sum->ndcg_n += more->ndcg_n;
+    sum->auc += more->auc;
+    sum->auc_n += more->auc_n;
+    sum->log_loss += more->log_loss;
+    sum->log_loss_n += more->log_loss_n;
+}
+
+/*
+ * The metrics of one list under theta: of the order it would be served in, and the log loss of the
+ * probability it would be served with, where the model gives one. A list without finite scores has
+ * none; learning will put it into quarantine.
+ */
+static void evaluate_list(struct trainee *t, const float *theta, const struct rk_group *group,
+                          struct rk_eval_sum *sum)
+{
+    const struct rk_model *model = t->served->model;
+    const size_t n = group->n_items;
+    double *head = t->score, *score = head + n * rk_model_heads(model), *logit = score + n;
+    struct rk_eval_sum one = {0};
+
+    if (theta == NULL) {
+        memset(head, 0, n * rk_model_heads(model) * sizeof *head);
+    } else if (rk_model_forward(model, theta, group, t->work, head, NULL) != RK_OK) {
+        return;
+    }
+    rk_model_scores(model, head, n, score);
+    rk_eval_add(&one, score, group->label, n, t->work);
+    if (rk_model_click_logits(model, head, n, logit)) {
+        one.log_loss = rk_eval_log_loss(logit, group->label, n);
+    }
+    add_up(sum, &one);
+}
+
 /*
  * Progressive validation: each list is scored with what is served before anything is learned from
- * it.
+ * it. Version 0 scores 0.
  */
 static enum rk_status evaluate(struct trainee *t, struct rk_eval_sum *sum, struct rk_error *err)
 {
-    const float *theta = live_served(&t->served->live);
-    const bool untrained = live_version(&t->served->live) == 0;
+    const struct live *live = &t->served->live;
+    const float *theta = live_version(live) > 0 ? live_served(live) : NULL;
 
     for (size_t i = 0; i < t->cut.n; i++) {
-        const struct rk_group *group = t->cut.group[i];
-        if (!reserve_scores(t, group)) {
+        if (!reserve_scores(t, t->cut.group[i])) {
             return rk_fail(err, RK_NOMEM, "out of memory for a step");
         }
-        if (untrained) {
-            memset(t->score, 0, group->n_items * sizeof *t->score);
-        } else if (rk_model_forward(t->served->model, theta, group, t->work, t->score, NULL) !=
-                   RK_OK) {
-            continue; /* no score, no metric; learning will put the list into quarantine */
-        }
-        rk_eval_add(sum, t->score, group->label, group->n_items, t->work);
+        evaluate_list(t, theta, t->cut.group[i], sum);
     }
     return RK_OK;
 }
@@ -132,7 +172,7 @@ enum rk_status trainee_learn(struct trainee *t, struct step_result *result, stru
     if (result->n_quarantined > 0) {
         emit_close(&result->quarantined, ']');
     }
-    return RK_OK;
+    return result->quarantined.failed ? rk_fail(err, RK_NOMEM, "out of memory for a step") : RK_OK;
 }
 
 static struct store_step row_of(const struct trainee *t, const struct cut_range *range,
@@ -214,17 +254,6 @@ static void count(const struct trainee *t, const struct trainee_tools *tools,
     }
 }
 
-static void add_up(struct rk_eval_sum *sum, const struct rk_eval_sum *more)
-{
-    sum->lists += more->lists;
-    sum->ndcg += more->ndcg;
-    sum->ndcg_n += more->ndcg_n;
-    sum->auc += more->auc;
-    sum->auc_n += more->auc_n;
-    sum->log_loss += more->log_loss;
-    sum->log_loss_n += more->log_loss_n;
-}
-
 /* Has the step recorded; publishes it after that, or takes it back. */
 static enum rk_status settle(struct trainee *t, const struct trainee_tools *tools,
                              const struct cut_range *range, const struct step_result *result,
@@ -247,9 +276,9 @@ static enum rk_status settle(struct trainee *t, const struct trainee_tools *tool
                  log_number("lists", (int64_t)result->n_quarantined),
                  log_text("reason", result->reason));
     }
-    trainee_move_on(t, range);
     add_up(&t->since_stored, &result->before);
     count(t, tools, &row, result);
+    trainee_move_on(t, range);
     return RK_OK;
 }
 
@@ -328,7 +357,7 @@ enum rk_status trainee_checkpoint(struct trainee *trainee, enum store_source sou
     }
     *row = (struct store_checkpoint){.model = t->served->id,
                                      .version = version,
-                                     .parent = t->parent,
+                                     .parent = atomic_load(&t->served->checkpoint_version),
                                      .source = source,
                                      .time_ms = clock_unix_ms(),
                                      .seq = t->seq,

@@ -17,14 +17,15 @@
 #include <rankd/learner.h>
 
 struct trainee {
-    struct served *served; /* owned until it is added to the table of models */
+    struct served *served; /* borrowed */
     struct rk_learner *learner;
-    int64_t seq, due_seq;            /* learned up to here */
-    int64_t step;                    /* the last step row in the state */
-    int64_t last_version;            /* the largest version ever used */
-    int64_t parent;                  /* the version the newest checkpoint or activation gave */
-    int64_t stored_ns;               /* when the newest checkpoint was started, monotonic */
-    _Atomic bool storing;            /* a checkpoint is under way */
+    int64_t seq, due_seq; /* learned up to here */
+    int64_t step;         /* the last step row in the state */
+    int64_t last_version; /* the largest version ever used */
+    int64_t stored_ns;    /* when the newest checkpoint was started, monotonic */
+    bool paused;          /* as the store has it */
+    bool halted;          /* its state is not what the store says: it may not learn or be stored */
+    _Atomic bool storing; /* a checkpoint is under way */
     struct rk_eval_sum since_stored; /* progressive metrics since then */
     struct cut cut;
     double *score; /* (cap_score), with work */
@@ -39,20 +40,20 @@ struct trainee_tools {
     struct metrics *metrics; /* may be NULL */
 };
 
-/**
- * Makes the trainee of a served model, at the log position its row was made. Takes served on
- * success.
- */
+/** Makes the trainee of a served model, which outlives it, at the log position its row was made. */
 RK_MUST_CHECK enum rk_status trainee_create(struct served *served, int64_t seq,
                                             struct trainee **trainee, struct rk_error *err);
 
 /** Frees it, not the served model; NULL is accepted. */
 void trainee_destroy(struct trainee **trainee);
 
+/** Lets everyone see whether it is halted, paused, learning now or idle. */
+void trainee_show(struct trainee *trainee, bool running);
+
 /**
  * Brings it to the state of the store: the newest good checkpoint, or the activated one if that is
  * newer, and the step rows after it, cut and learned again. Checkpoints that fail their checks are
- * passed over and logged.
+ * passed over and logged; an activated one is then made again from one before it.
  */
 RK_MUST_CHECK enum rk_status trainee_recover(struct trainee *trainee, struct store *store,
                                              struct rk_error *err);

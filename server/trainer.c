@@ -13,6 +13,27 @@
 
 /* ---- the thread ---- */
 
+bool trainer_stopping(struct trainer *trainer)
+{
+    bool stop;
+
+    pthread_mutex_lock(&trainer->lock);
+    stop = trainer->stop;
+    pthread_mutex_unlock(&trainer->lock);
+    return stop;
+}
+
+enum rk_status trainer_step(struct trainer *trainer, struct trainee *t, int64_t log_end, bool *more,
+                            struct rk_error *err)
+{
+    enum rk_status status;
+
+    trainee_show(t, true);
+    status = trainee_step(t, &trainer->tools, log_end, more, err);
+    trainee_show(t, false);
+    return status;
+}
+
 /* One step of each model that has something to learn. @return true: there may be more. */
 static bool step_all(struct trainer *trainer, bool *failed)
 {
@@ -27,13 +48,11 @@ static bool step_all(struct trainer *trainer, bool *failed)
             (t->seq >= log_end && t->served->config.training.attribution_s == 0)) {
             continue;
         }
-        atomic_store(&t->served->state, MODEL_RUNNING);
-        if (trainee_step(t, &trainer->tools, log_end, &more, &err) != RK_OK) {
+        if (trainer_step(trainer, t, log_end, &more, &err) != RK_OK) {
             log_error("step_failed", log_text("model", t->served->name),
                       log_text("reason", err.text));
             *failed = true;
         }
-        atomic_store(&t->served->state, MODEL_IDLE);
         any = any || more;
     }
     return any;
@@ -121,6 +140,7 @@ enum rk_status trainer_start(struct store *store, struct writer *writer, struct 
     enum rk_status status;
 
     if (t == NULL) {
+        store_close(&store);
         return rk_fail(err, RK_NOMEM, "out of memory for the trainer");
     }
     t->last = &t->first;
@@ -133,7 +153,8 @@ enum rk_status trainer_start(struct store *store, struct writer *writer, struct 
     pthread_cond_init(&t->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     status = trainer_recover(t, err);
-    if (status == RK_OK && pthread_create(&t->thread, NULL, trainer_thread, t) != 0) {
+    if (status == RK_OK && options->only == NULL &&
+        pthread_create(&t->thread, NULL, trainer_thread, t) != 0) {
         status = rk_fail(err, RK_NOMEM, "cannot start the trainer thread");
     }
     if (status != RK_OK) {
@@ -144,13 +165,17 @@ enum rk_status trainer_start(struct store *store, struct writer *writer, struct 
     return RK_OK;
 }
 
-void trainer_stop(struct trainer **trainer)
+static enum rk_status nothing_run(struct writer_job *job, struct store *store, struct rk_error *err)
 {
-    struct trainer *t = *trainer;
+    (void)job;
+    (void)store;
+    (void)err;
+    return RK_OK;
+}
 
-    if (t == NULL) {
-        return;
-    }
+/* Ends the thread and stores what was learned. */
+static void end_learning(struct trainer *t)
+{
     pthread_mutex_lock(&t->lock);
     t->stop = true;
     pthread_cond_signal(&t->wake);
@@ -163,6 +188,21 @@ void trainer_stop(struct trainer **trainer)
                       log_text("reason", err.text));
         }
     }
+}
+
+void trainer_stop(struct trainer **trainer)
+{
+    struct trainer *t = *trainer;
+    struct writer_job behind = {.run = nothing_run, .weight = 1};
+
+    if (t == NULL) {
+        return;
+    }
+    if (t->options.only == NULL) {
+        end_learning(t);
+    }
+    /* The writer may be about to wake the trainer after a commit: not any more behind this job. */
+    (void)writer_run(t->tools.writer, &behind);
     trainer_free(t);
     *trainer = NULL;
 }
@@ -179,6 +219,10 @@ bool trainer_submit(struct trainer *trainer, struct trainer_command *command)
 {
     bool taken;
 
+    if (trainer->options.only != NULL) {
+        trainer_obey(trainer, command);
+        return true;
+    }
     command->next = NULL;
     pthread_mutex_lock(&trainer->lock);
     taken = !trainer->stop;

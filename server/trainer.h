@@ -6,6 +6,7 @@
 #ifndef RANKD_SERVER_TRAINER_H
 #define RANKD_SERVER_TRAINER_H
 
+#include "checkpoint.h"
 #include "metrics.h"
 #include "models.h"
 #include "problem.h"
@@ -21,23 +22,33 @@ enum trainer_verb {
     TRAINER_TRAIN,
     TRAINER_PAUSE,
     TRAINER_RESUME,
-    TRAINER_ACTIVATE
+    TRAINER_ACTIVATE,
+    TRAINER_IMPORT,
+    TRAINER_EXPORT
 };
+
+#define TRAINER_SERVED (-1) /* EXPORT: the version that is served */
 
 /* Something to do with a model; embed it at the start of a struct with more. */
 struct trainer_command {
     enum trainer_verb verb;
     char model[STORE_NAME_MAX + 1];
     struct model_config config;                    /* CREATE */
-    int64_t version;                               /* ACTIVATE: the checkpoint's version */
+    int64_t version;                               /* ACTIVATE, EXPORT: the checkpoint's version */
+    const void *bytes;                             /* IMPORT: a safetensors file, borrowed */
+    size_t n;                                      /* of it */
+    bool activate;                                 /* IMPORT: serve it; else it is only stored */
+    bool optimizer;                                /* EXPORT: with the optimizer's state */
     void (*done)(struct trainer_command *command); /* in the trainer thread; may free the command */
 
     /* out, before done */
     struct problem problem;       /* PROBLEM_NONE: done */
     bool created;                 /* CREATE: false: it was there with the same configuration */
     int64_t steps, lists;         /* TRAIN: what was done */
-    bool unfinished;              /* TRAIN: 60 s were not enough; it goes on */
+    bool unfinished;              /* TRAIN: 60 s were not enough, or the end came; it goes on */
     int64_t served_version;       /* TRAIN, ACTIVATE: served now */
+    struct store_checkpoint row;  /* IMPORT: what was stored; without metrics */
+    struct checkpoint_bytes file; /* EXPORT: a safetensors file, owned by who gave the command */
     struct trainer_command *next; /* the trainer's */
 };
 
@@ -45,13 +56,16 @@ struct trainer_options {
     size_t n_slots; /* reading threads */
     size_t model_max_bytes;
     int64_t checkpoint_s;
+    const char
+        *only; /* the command line: this model alone, and no thread: nothing is learned, and a
+                  command is done when trainer_submit returns. NULL: a server. Borrowed */
 };
 
 /**
  * Recovers every model of the store into the table, makes `default` where there is none, and starts
- * the thread.
+ * the thread; or, with options->only, recovers that one if it is there.
  *
- * @param store  taken: a reading connection. @param writer, models, metrics  borrowed.
+ * @param store  a reading connection, taken in any case. @param writer, models, metrics  borrowed.
  */
 RK_MUST_CHECK enum rk_status trainer_start(struct store *store, struct writer *writer,
                                            struct models *models, struct metrics *metrics,
@@ -60,7 +74,10 @@ RK_MUST_CHECK enum rk_status trainer_start(struct store *store, struct writer *w
 
 /**
  * Ends the thread after its step, stores a checkpoint of every model that learned, and frees the
- * trainer. NULL is accepted.
+ * trainer. NULL is accepted. What is queued is obeyed, but a train command ends early.
+ *
+ * @pre the writer runs; nobody but what the writer calls after a commit may still have the trainer,
+ *      and that takes it no more from now on.
  */
 void trainer_stop(struct trainer **trainer);
 

@@ -53,7 +53,6 @@ static enum rk_status start_checkpoint(struct trainer *trainer, struct trainee *
         *pending = (struct pending){.trainer = trainer, .trainee = t};
         atomic_store(&t->storing, true);
         t->stored_ns = clock_monotonic_ns();
-        t->parent = row.version;
         status = checkpoint_store(trainer->tools.writer, &file, &row, pending_stored, pending, err);
         if (status != RK_OK) {
             atomic_store(&t->storing, false);
@@ -80,7 +79,8 @@ void trainer_await_checkpoint(struct trainer *trainer, struct trainee *t)
 
 static bool has_learned(const struct trainee *t)
 {
-    return live_version(&t->served->live) != atomic_load(&t->served->checkpoint_version);
+    return !t->halted &&
+           live_version(&t->served->live) != atomic_load(&t->served->checkpoint_version);
 }
 
 /* Stores what has been learned since the last checkpoint and waits for it. */

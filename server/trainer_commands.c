@@ -10,12 +10,15 @@
 
 #define TRAIN_NS INT64_C(60000000000) /* what one train command takes at most */
 
-static void fail(struct trainer_command *command, const struct rk_error *err)
+void trainer_fail(struct trainer_command *command, const struct rk_error *err)
 {
     if (err->status == RK_TOOBIG) {
         problem_set(&command->problem, PROBLEM_MODEL_TOO_LARGE, "%s", err->text);
     } else if (err->status == RK_INVALID) {
         problem_set(&command->problem, PROBLEM_INVALID_MODEL, "%s", err->text);
+    } else if (err->status == RK_NOTFOUND &&
+               (command->verb == TRAINER_ACTIVATE || command->verb == TRAINER_EXPORT)) {
+        problem_set(&command->problem, PROBLEM_UNKNOWN_VERSION, "%s", err->text);
     } else {
         problem_from_error(&command->problem, err);
     }
@@ -30,7 +33,7 @@ static void do_create(struct trainer *trainer, struct trainer_command *command)
     if (t == NULL) {
         command->created = true;
         if (trainer_create(trainer, command->model, &command->config, &err) != RK_OK) {
-            fail(command, &err);
+            trainer_fail(command, &err);
         }
         return;
     }
@@ -48,7 +51,6 @@ struct model_job {
     struct writer_job job;
     int64_t model;
     bool paused;
-    struct store_activation *activation;
 };
 
 static enum rk_status delete_run(struct writer_job *job, struct store *store, struct rk_error *err)
@@ -63,12 +65,6 @@ static enum rk_status pause_run(struct writer_job *job, struct store *store, str
     return store_set_paused(store, pause->model, pause->paused, clock_unix_ms(), err);
 }
 
-static enum rk_status activate_run(struct writer_job *job, struct store *store,
-                                   struct rk_error *err)
-{
-    return store_put_activation(store, ((struct model_job *)job)->activation, clock_unix_ms(), err);
-}
-
 static void do_delete(struct trainer *trainer, struct trainer_command *command, struct trainee *t)
 {
     struct model_job job = {.job = {.run = delete_run, .weight = 1}, .model = t->served->id};
@@ -78,13 +74,14 @@ static void do_delete(struct trainer *trainer, struct trainer_command *command, 
     trainer_await_checkpoint(trainer, t);
     outcome = writer_run(trainer->tools.writer, &job.job);
     if (outcome.err.status != RK_OK) {
-        fail(command, &outcome.err);
+        trainer_fail(command, &outcome.err);
         return;
     }
     models_remove(trainer->models, served);
     for (size_t i = 0; i < trainer->n; i++) {
         if (trainer->trainee[i] == t) {
             trainer->trainee[i] = trainer->trainee[--trainer->n];
+            break;
         }
     }
     log_info("model_deleted", log_text("model", served->name));
@@ -100,75 +97,16 @@ static void do_pause(struct trainer *trainer, struct trainer_command *command, s
     const struct writer_outcome outcome = writer_run(trainer->tools.writer, &job.job);
 
     if (outcome.err.status != RK_OK) {
-        fail(command, &outcome.err);
+        trainer_fail(command, &outcome.err);
         return;
     }
-    atomic_store(&t->served->state, paused ? MODEL_PAUSED : MODEL_IDLE);
-}
-
-/* The stored checkpoint of a version, newest first; its metrics are freed. */
-static enum rk_status find_checkpoint(struct trainer *trainer, const struct trainee *t,
-                                      int64_t version, struct store_checkpoint *found,
-                                      struct rk_error *err)
-{
-    struct store_checkpoint *rows = NULL;
-    size_t n = 0;
-    enum rk_status status =
-        store_list_checkpoints(trainer->tools.store, t->served->id, &rows, &n, err);
-    bool is_there = false;
-
-    for (size_t i = 0; i < n; i++) {
-        if (!is_there && rows[i].version == version) {
-            *found = rows[i];
-            is_there = true;
-        }
-        free(rows[i].metrics);
-    }
-    free(rows);
-    return status == RK_OK && !is_there
-               ? rk_fail(err, RK_NOTFOUND, "there is no checkpoint of version %lld",
-                         (long long)version)
-               : status;
-}
-
-/* Checks the checkpoint, has the activation recorded, then serves it. */
-static void do_activate(struct trainer *trainer, struct trainer_command *command, struct trainee *t)
-{
-    struct store_checkpoint checkpoint;
-    struct store_activation activation = {.model = t->served->id};
-    struct model_job job = {.job = {.run = activate_run, .weight = 1}, .activation = &activation};
-    struct rk_error err = {0};
-    struct writer_outcome outcome;
-
-    trainer_await_checkpoint(trainer, t);
-    if (find_checkpoint(trainer, t, command->version, &checkpoint, &err) != RK_OK) {
-        problem_set(&command->problem, PROBLEM_UNKNOWN_VERSION, "%s", err.text);
-        return;
-    }
-    if (checkpoint_verify(trainer->tools.store, &checkpoint, &err) != RK_OK) {
-        fail(command, &err);
-        return;
-    }
-    activation.checkpoint = checkpoint.id;
-    outcome = writer_run(trainer->tools.writer, &job.job);
-    if (outcome.err.status != RK_OK) {
-        fail(command, &outcome.err);
-        return;
-    }
-    if (trainee_load(t, trainer->tools.store, &checkpoint, activation.seq, activation.seq,
-                     activation.step, &err) != RK_OK) {
-        fail(command, &err);
-        return;
-    }
-    atomic_store(&t->served->checkpoint_version, checkpoint.version);
-    command->served_version = checkpoint.version;
-    log_info("version_activated", log_text("model", t->served->name),
-             log_number("version", checkpoint.version));
+    t->paused = paused;
+    trainee_show(t, false);
 }
 
 bool trainer_may_train(const struct trainee *t)
 {
-    return t->served->config.training.enabled && atomic_load(&t->served->state) != MODEL_PAUSED;
+    return t->served->config.training.enabled && !t->paused && !t->halted;
 }
 
 /* Learns from all that is committed now, then stores a checkpoint. */
@@ -184,13 +122,18 @@ static void do_train(struct trainer *trainer, struct trainer_command *command, s
         problem_set(&command->problem, PROBLEM_TRAINING_DISABLED, "training.enabled is false");
         return;
     }
-    if (!trainer_may_train(t)) {
+    if (t->paused) {
         problem_set(&command->problem, PROBLEM_TRAINING_PAUSED, "resume it first");
         return;
     }
-    while (more && status == RK_OK && clock_monotonic_ns() < deadline_ns) {
+    if (t->halted) {
+        problem_set(&command->problem, PROBLEM_INTERNAL, "halted: activate a version first");
+        return;
+    }
+    while (more && status == RK_OK && clock_monotonic_ns() < deadline_ns &&
+           !trainer_stopping(trainer)) {
         const int64_t step = t->step;
-        status = trainee_step(t, &trainer->tools, log_end, &more, &err);
+        status = trainer_step(trainer, t, log_end, &more, &err);
         if (t->step != step) {
             command->steps++;
             command->lists += (int64_t)t->cut.n;
@@ -201,7 +144,7 @@ static void do_train(struct trainer *trainer, struct trainer_command *command, s
         status = trainer_checkpoint_now(trainer, t, &err);
     }
     if (status != RK_OK) {
-        fail(command, &err);
+        trainer_fail(command, &err);
     }
     command->served_version = live_version(&t->served->live);
 }
@@ -217,7 +160,11 @@ void trainer_obey(struct trainer *trainer, struct trainer_command *command)
     } else if (command->verb == TRAINER_DELETE) {
         do_delete(trainer, command, t);
     } else if (command->verb == TRAINER_ACTIVATE) {
-        do_activate(trainer, command, t);
+        trainer_activate(trainer, command, t);
+    } else if (command->verb == TRAINER_IMPORT) {
+        trainer_import(trainer, command, t);
+    } else if (command->verb == TRAINER_EXPORT) {
+        trainer_export(trainer, command, t);
     } else if (command->verb == TRAINER_TRAIN) {
         do_train(trainer, command, t);
     } else {

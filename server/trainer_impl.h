@@ -23,6 +23,15 @@ struct trainer {
     size_t n;
 };
 
+/* ---- trainer.c ---- */
+
+/* Has the end been asked for? */
+bool trainer_stopping(struct trainer *trainer);
+
+/* One step of a model, shown to everyone as running. */
+RK_MUST_CHECK enum rk_status trainer_step(struct trainer *trainer, struct trainee *t,
+                                          int64_t log_end, bool *more, struct rk_error *err);
+
 /* ---- trainer_models.c ---- */
 
 /* The model of a name in training, or NULL. */
@@ -55,5 +64,15 @@ bool trainer_may_train(const struct trainee *t);
 
 /* Does what a command says and has it answered. */
 void trainer_obey(struct trainer *trainer, struct trainer_command *command);
+
+/* Fills in the problem of a command that failed. */
+void trainer_fail(struct trainer_command *command, const struct rk_error *err);
+
+/* ---- trainer_versions.c ---- */
+
+/* Serves a stored version; takes one in; gives one out. */
+void trainer_activate(struct trainer *trainer, struct trainer_command *command, struct trainee *t);
+void trainer_import(struct trainer *trainer, struct trainer_command *command, struct trainee *t);
+void trainer_export(struct trainer *trainer, struct trainer_command *command, struct trainee *t);
 
 #endif

@@ -70,6 +70,7 @@ static enum rk_status put_model(struct trainer *trainer, struct trainee *t, stru
         checkpoint_write(served->model, live_served(&served->live), t->learner, 0, &file, err);
 
     if (status != RK_OK) {
+        free(file.bytes);
         return status;
     }
     checkpoint_seal(&file, &init);
@@ -133,10 +134,11 @@ static enum rk_status recover_model(struct trainer *trainer, const struct store_
                            trainer->options.n_slots, &served, err);
     if (status == RK_OK) {
         served->id = row->id;
-        atomic_store(&served->state, row->paused ? MODEL_PAUSED : MODEL_IDLE);
         status = trainee_create(served, row->seq, &t, err);
     }
     if (status == RK_OK) {
+        t->paused = row->paused;
+        trainee_show(t, false);
         status = trainee_recover(t, trainer->tools.store, err);
     }
     if (status == RK_OK) {
@@ -157,19 +159,20 @@ static enum rk_status recover_model(struct trainer *trainer, const struct store_
 
 enum rk_status trainer_recover(struct trainer *trainer, struct rk_error *err)
 {
+    const char *only = trainer->options.only;
     struct store_model *rows = NULL;
     struct model_config config;
     size_t n = 0;
     enum rk_status status = store_list_models(trainer->tools.store, &rows, &n, err);
 
     for (size_t i = 0; i < n; i++) {
-        if (status == RK_OK) {
+        if (status == RK_OK && (only == NULL || strcmp(only, rows[i].name) == 0)) {
             status = recover_model(trainer, &rows[i], err);
         }
         free(rows[i].config);
     }
     free(rows);
-    if (status == RK_OK && trainer_find(trainer, "default") == NULL) {
+    if (status == RK_OK && only == NULL && trainer_find(trainer, "default") == NULL) {
         model_config_default(&config);
         status = trainer_create(trainer, "default", &config, err);
     }

@@ -79,16 +79,21 @@ static struct writer_job *queue_take(struct queue *queue)
     return taken;
 }
 
+/* What became of the rankings of a transaction; they are counted once it is committed. */
+struct ranking_count {
+    uint64_t logged, unlogged;
+};
+
 static enum rk_status write_rankings(struct writer *w, struct writer_ranking *rankings,
-                                     struct rk_error *err)
+                                     struct ranking_count *count, struct rk_error *err)
 {
     for (struct writer_ranking *r = rankings; r != NULL; r = r->next) {
         struct rk_error own = {0};
         const enum rk_status status = store_put_ranking(w->store, &r->ranking, &own);
         if (status == RK_OK) {
-            metrics_add(w->metrics, METRIC_RANKINGS_LOGGED, 1);
+            count->logged++;
         } else if (status == RK_MISMATCH) {
-            metrics_add(w->metrics, METRIC_RANKINGS_UNLOGGED, 1); /* the first of the id stays */
+            count->unlogged++; /* the first of the id stays */
         } else {
             return rk_fail(err, status, "%s", own.text);
         }
@@ -96,7 +101,10 @@ static enum rk_status write_rankings(struct writer *w, struct writer_ranking *ra
     return RK_OK;
 }
 
-/* Each job in a savepoint of its own, so that one that fails takes back only its own writes. */
+/*
+ * Each job in a savepoint of its own, so that one that fails takes back only its own writes. Where
+ * storage or memory fails nothing of the transaction is safe, and all of it is given up.
+ */
 static enum rk_status write_jobs(struct writer *w, struct writer_job *jobs, struct rk_error *err)
 {
     for (struct writer_job *job = jobs; job != NULL; job = job->next) {
@@ -104,13 +112,17 @@ static enum rk_status write_jobs(struct writer *w, struct writer_job *jobs, stru
         if (status != RK_OK) {
             return status;
         }
-        if (job->run(job, w->store, &job->err) != RK_OK) {
-            if (job->err.status == RK_IO || job->err.status == RK_NOMEM) {
-                return rk_fail(err, job->err.status, "%s", job->err.text);
-            }
-            store_rollback_to_savepoint(w->store);
+        status = job->run(job, w->store, &job->err);
+        if (status == RK_OK) {
+            job->err = (struct rk_error){0}; /* what it got over by itself is no failure */
+            status = store_release(w->store, err);
+        } else if (status == RK_IO || status == RK_NOMEM) {
+            return rk_fail(err, status, "%s", job->err.text);
+        } else {
+            (void)rk_fail(&job->err, status, "%s", rk_status_text(status));
+            store_rollback_to_savepoint(w->store); /* which ends the savepoint too */
+            status = RK_OK;
         }
-        status = store_release(w->store, err);
         if (status != RK_OK) {
             return status;
         }
@@ -147,19 +159,25 @@ static struct writer_outcome transact(struct writer *w, struct writer_ranking *r
     struct writer_outcome outcome = {0};
     struct rk_error *err = &outcome.err;
     const int64_t start = clock_monotonic_ns();
+    struct ranking_count count = {0};
     int64_t log_end = 0;
 
-    if (store_begin(w->store, err) == RK_OK && write_rankings(w, rankings, err) == RK_OK &&
+    if (store_begin(w->store, err) == RK_OK && write_rankings(w, rankings, &count, err) == RK_OK &&
         write_jobs(w, jobs, err) == RK_OK && store_log_end(w->store, &log_end, err) == RK_OK &&
         store_commit(w->store, err) == RK_OK) {
         atomic_store(&w->log_end, log_end);
         metrics_add(w->metrics, METRIC_COMMITS, 1);
+        metrics_add(w->metrics, METRIC_RANKINGS_LOGGED, count.logged);
+        metrics_add(w->metrics, METRIC_RANKINGS_UNLOGGED, count.unlogged);
         metrics_observe(&w->metrics->commit, (uint64_t)(clock_monotonic_ns() - start));
         return outcome;
     }
     outcome.trouble = store_trouble(w->store);
     store_rollback(w->store);
     metrics_add(w->metrics, METRIC_STORAGE_ERRORS, 1);
+    for (; rankings != NULL; rankings = rankings->next) {
+        metrics_add(w->metrics, METRIC_RANKINGS_SHED, 1);
+    }
     log_error("commit_failed", log_text("reason", err->text));
     return outcome;
 }
@@ -202,6 +220,7 @@ enum rk_status writer_start(struct store *store, struct metrics *metrics,
 {
     struct writer *w = calloc(1, sizeof *w);
     int64_t log_end;
+    enum rk_status status;
 
     if (w == NULL) {
         return rk_fail(err, RK_NOMEM, "out of memory for the writer");
@@ -213,14 +232,17 @@ enum rk_status writer_start(struct store *store, struct metrics *metrics,
     w->context = context;
     w->jobs.last = &w->jobs.first;
     w->rankings.last = &w->rankings.first;
-    if (store_log_end(store, &log_end, err) != RK_OK) {
+    status = store_log_end(store, &log_end, err);
+    if (status != RK_OK) {
         free(w);
-        return err != NULL ? err->status : RK_IO;
+        return status;
     }
     atomic_init(&w->log_end, log_end);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->more, NULL);
     if (pthread_create(&w->thread, NULL, writer_thread, w) != 0) {
+        pthread_cond_destroy(&w->more);
+        pthread_mutex_destroy(&w->lock);
         free(w);
         return rk_fail(err, RK_NOMEM, "cannot start the writer thread");
     }
@@ -260,8 +282,9 @@ bool writer_submit(struct writer *writer, struct writer_job *job)
     bool room;
 
     pthread_mutex_lock(&writer->lock);
-    room = !writer->stop && writer->jobs.weight + job->weight <= writer->limits.jobs &&
-           writer->jobs.bytes + job->bytes <= writer->limits.bytes;
+    room = !writer->stop && (writer->jobs.first == NULL ||
+                             (writer->jobs.weight + job->weight <= writer->limits.jobs &&
+                              writer->jobs.bytes + job->bytes <= writer->limits.bytes));
     if (room) {
         queue_push(&writer->jobs, job);
         pthread_cond_signal(&writer->more);
@@ -330,6 +353,22 @@ static bool holds(const struct writer_ranking *rankings, uint64_t id_hash)
     return false;
 }
 
+/* @pre lock is held. */
+static bool on_its_way(const struct writer *writer, uint64_t id_hash)
+{
+    return holds(writer->rankings.first, id_hash) || holds(writer->under_way, id_hash);
+}
+
+bool writer_holds(struct writer *writer, uint64_t id_hash)
+{
+    bool held;
+
+    pthread_mutex_lock(&writer->lock);
+    held = on_its_way(writer, id_hash);
+    pthread_mutex_unlock(&writer->lock);
+    return held;
+}
+
 bool writer_log(struct writer *writer, struct writer_ranking *ranking, bool *used_before)
 {
     bool room;
@@ -340,8 +379,7 @@ bool writer_log(struct writer *writer, struct writer_ranking *ranking, bool *use
      * id_hash 0: an id rankd made itself, which nobody has used. Others are looked for among what
      * is not yet committed.
      */
-    *used_before = ranking->id_hash != 0 && (holds(writer->rankings.first, ranking->id_hash) ||
-                                             holds(writer->under_way, ranking->id_hash));
+    *used_before = ranking->id_hash != 0 && on_its_way(writer, ranking->id_hash);
     room = !*used_before && !writer->stop && writer->rankings.n < writer->limits.rankings;
     if (room) {
         *writer->rankings.last = ranking;

@@ -29,8 +29,8 @@ struct writer_outcome {
  */
 struct writer_job {
     /*
-     * Writes inside the open transaction; on error what it wrote is taken back, alone. In the
-     * writer thread.
+     * Writes inside the open transaction; on error what it wrote is taken back, alone - but on
+     * RK_IO and RK_NOMEM the whole transaction is, and all jobs in it fail. In the writer thread.
      */
     enum rk_status (*run)(struct writer_job *job, struct store *store, struct rk_error *err);
     /* After the commit, or after the failure. In the writer thread; the job may be freed here. */
@@ -59,7 +59,7 @@ struct writer_limits {
 /**
  * Starts the thread.
  *
- * @param store      taken: the writing connection, closed when the writer ends.
+ * @param store      the writing connection, taken on success: closed when the writer ends.
  * @param committed  called in the writer thread after each commit with the log's end; may be NULL.
  */
 RK_MUST_CHECK enum rk_status writer_start(struct store *store, struct metrics *metrics,
@@ -75,7 +75,7 @@ void writer_stop(struct writer **writer);
 
 /**
  * Queues a job. @return false: the queue is full or the writer is stopping, and the job's done is
- * not called. Threads: any.
+ * not called. A job larger than the limits is taken when nothing waits. Threads: any.
  */
 bool writer_submit(struct writer *writer, struct writer_job *job);
 
@@ -93,6 +93,9 @@ void writer_push(struct writer *writer, struct writer_job *job);
  * Threads: any.
  */
 bool writer_log(struct writer *writer, struct writer_ranking *ranking, bool *used_before);
+
+/** Is a ranking of this id hash on its way into the log? Threads: any. */
+bool writer_holds(struct writer *writer, uint64_t id_hash);
 
 /** The end of the log as of the last commit. Threads: any. */
 int64_t writer_log_end(const struct writer *writer);

@@ -5,6 +5,7 @@
  * skipped`. Exits with 1 when a case fails or a file cannot be read. A kind that the library does
  * not have is skipped, and runs once it has.
  */
+#include "golden_embedding.h"
 #include "golden_models.h"
 
 #include <rankd/eval.h>
@@ -60,12 +61,6 @@ static void loss_case(struct run *run, const json_t *test)
     if (json_object_get(test, "n_pairs") != NULL) {
         compare_one(run, "n_pairs", 0, (double)value.pairs, total, 0.0);
     }
-}
-
-static void embedding_case(struct run *run, const json_t *test)
-{
-    (void)test;
-    run->check.skip = "embedding losses not built";
 }
 
 static void metric_case(struct run *run, const json_t *test)

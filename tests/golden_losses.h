@@ -141,7 +141,8 @@ static struct batch read_batch(struct run *run, const json_t *groups, bool click
         const json_t *group = json_array_get(groups, l);
         struct numbers scores = numbers_of(run, json_object_get(group, "scores"));
         float *label = floats_of(run, json_object_get(group, "labels"));
-        for (size_t i = 0; clicks && i < scores.n; i++) {
+        size_t n_labels = json_array_size(json_object_get(group, "labels"));
+        for (size_t i = 0; clicks && i < n_labels; i++) {
             label[i] = label[i] > 0.0F ? 1.0F : 0.0F;
         }
         batch.list[l] = (struct rk_scored){

@@ -5,7 +5,8 @@
 
 #include "test.h"
 
-#define ITEMS_MAX 64
+#define ITEMS_MAX   64
+#define ENTRIES_MAX 512
 
 struct rk_model_config sample_config(const char *loss, const char *optim)
 {
@@ -26,6 +27,27 @@ struct rk_model_config sample_hashed_config(const char *loss, const char *optim)
 
     config.features = (struct rk_space){.kind = RK_HASHED, .bits = 5};
     return config;
+}
+
+const char *const sample_kinds[SAMPLE_KINDS] = {"fm", "ffm", "deepfm", "joint"};
+
+const uint8_t sample_fields[SAMPLE_COLUMNS] = {0, 1, 2, 3, 3, 1, 0, 2, 1, 1, 0, 3,
+                                               2, 0, 3, 1, 2, 2, 0, 3, 0, 1, 2, 3};
+
+void sample_kind(struct rk_model_config *config, const char *kind)
+{
+    const bool indexed = config->features.kind == RK_INDEXED;
+
+    memcpy(config->kind, kind, strlen(kind) + 1);
+    config->dim = 3;
+    config->fields = indexed ? sample_fields : NULL;
+    config->n_fields = indexed ? SAMPLE_FIELDS : 0;
+    config->max_fields = SAMPLE_FIELDS + 1;
+    config->n_hidden = 2;
+    config->hidden[0] = 5;
+    config->hidden[1] = 3;
+    config->users = (struct rk_space){.kind = RK_INDEXED, .size = SAMPLE_USERS};
+    config->items = (struct rk_space){.kind = RK_HASHED, .bits = 3};
 }
 
 struct rk_model *sample_model(const struct rk_model_config *config)
@@ -54,7 +76,10 @@ float *sample_theta(const struct rk_model *model, uint64_t seed)
         const float size = (float)(1 + rk_random_below(&random, 512)) / 1024;
         theta[i] = rk_random_below(&random, 2) == 0 ? size : -size;
     }
-    for (size_t i = rk_model_learned(model); i < rk_model_params(model); i += 3) {
+    const struct rk_model_config *config = rk_model_config(model);
+    const size_t first = rk_model_learned(model), rows = rk_space_rows(&config->features);
+    for (size_t i = first; config->standardize && i < rk_model_params(model) && i < first + 3 * rows;
+         i += 3) {
         theta[i] = 50;
         theta[i + 1] = (float)rk_random_normal(&random);
         theta[i + 2] = 0.5F + (float)rk_random_uniform(&random);
@@ -104,6 +129,11 @@ static void add_features(struct rk_group_builder *builder, enum rk_side side, si
     }
 }
 
+static uint64_t draw_id(const struct rk_space *space, struct rk_random *random)
+{
+    return 1 + rk_random_below(random, rk_space_rows(space));
+}
+
 /* Ends the group, copies it out of its builder and ends that. */
 static struct rk_group *taken(struct rk_group_builder *builder)
 {
@@ -118,13 +148,17 @@ static struct rk_group *taken(struct rk_group_builder *builder)
 struct rk_group *sample_group(const struct rk_model *model, const struct sample_shape *shape,
                               struct rk_random *random)
 {
+    const struct rk_model_config *config = rk_model_config(model);
+    const bool ids = strcmp(config->kind, "joint") == 0;
     struct rk_group_builder builder;
 
     rk_group_builder_init(&builder);
-    assert_ok(rk_group_begin(&builder, &rk_model_config(model)->features, 0, NULL));
+    assert_ok(rk_group_begin(&builder, &config->features, ids ? draw_id(&config->users, random) : 0,
+                             NULL));
     add_features(&builder, RK_USER, shape->n_shared, random);
     for (size_t i = 0; i < shape->n_items; i++) {
-        assert_ok(rk_group_begin_item(&builder, i + 1, NULL));
+        const uint64_t id = ids ? draw_id(&config->items, random) : i + 1;
+        assert_ok(rk_group_begin_item(&builder, id, NULL));
         add_features(&builder, RK_ITEM, shape->n_own, random);
         rk_group_label(&builder, (float)rk_random_below(random, shape->grades),
                        0.5F + (float)rk_random_uniform(random));
@@ -166,6 +200,53 @@ struct rk_group *sample_list(const struct rk_model *model, size_t n, const struc
     return taken(&builder);
 }
 
+/* The arrays of a group. */
+struct arrays {
+    uint32_t offset[ITEMS_MAX + 2], index[ENTRIES_MAX], number[ENTRIES_MAX];
+    float value[ENTRIES_MAX], label[ITEMS_MAX], weight[ITEMS_MAX], teacher[ITEMS_MAX];
+    uint64_t name[ENTRIES_MAX], id[ITEMS_MAX + 1];
+    size_t n_numbers;
+};
+
+/* Appends a row's entries as row `to`. */
+static void append_row(const struct rk_group *group, size_t row, size_t to, struct arrays *a)
+{
+    uint32_t n = a->offset[to];
+
+    for (uint32_t e = group->offset[row]; e < group->offset[row + 1]; e++, n++) {
+        a->index[n] = group->index[e];
+        a->value[n] = group->value[e];
+        a->name[n] = group->name[e];
+        for (size_t i = 0; i < group->n_numbers; i++) {
+            if (group->number[i] == e) {
+                a->number[a->n_numbers++] = n;
+            }
+        }
+    }
+    a->offset[to + 1] = n;
+    a->id[to] = group->id[row];
+}
+
+struct rk_group *sample_reversed(const struct rk_group *group)
+{
+    const size_t n = group->n_items;
+    struct arrays a = {.n_numbers = 0};
+    struct rk_group view, *copy = NULL;
+
+    assert_true(n <= ITEMS_MAX && group->offset[n + 1] <= ENTRIES_MAX);
+    append_row(group, 0, 0, &a);
+    for (size_t i = 0; i < n; i++) {
+        append_row(group, n - i, i + 1, &a);
+        a.label[i] = group->label[n - 1 - i];
+        a.weight[i] = group->weight[n - 1 - i];
+        a.teacher[i] = group->teacher[n - 1 - i];
+    }
+    view = (struct rk_group){n,           a.offset, a.index, a.value,  a.name,   a.number,
+                             a.n_numbers, a.id,     a.label, a.weight, a.teacher};
+    assert_ok(rk_group_copy(&view, &copy, NULL));
+    return copy;
+}
+
 static void *forward(const struct rk_model *model, const float *theta, const struct rk_group *group,
                      double *score)
 {
@@ -204,8 +285,8 @@ static void backward(const struct rk_model *model, const float *theta,
 
     assert_ok(rk_gradient_init(&sparse, rk_model_rows(model), NULL));
     for (size_t g = 0; g < n; g++) {
-        assert_ok(rk_model_backward(model, theta, groups[g], work[g], score_grad, shift_free,
-                                    &sparse, NULL));
+        const struct rk_output_grad out = {.head = score_grad, .shift_free = shift_free};
+        assert_ok(rk_model_backward(model, theta, groups[g], work[g], &out, &sparse, NULL));
         score_grad += groups[g]->n_items;
     }
     memset(grad, 0, rk_model_params(model) * sizeof *grad);
@@ -244,6 +325,18 @@ double sample_loss(const struct rk_model *model, const float *theta,
         free(work[g]);
     }
     return value.value;
+}
+
+void sample_layer(const float *weight, const float *bias, const double *in, size_t n_in,
+                  size_t n_out, bool hidden, double *out)
+{
+    for (size_t o = 0; o < n_out; o++) {
+        double sum = (double)bias[o];
+        for (size_t i = 0; i < n_in; i++) {
+            sum += (double)weight[o * n_in + i] * in[i];
+        }
+        out[o] = hidden && sum < 0 ? 0 : sum;
+    }
 }
 
 struct rk_learned sample_update(struct rk_learner *learner, float *theta,

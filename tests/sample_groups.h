@@ -24,6 +24,23 @@ struct rk_model_config sample_config(const char *loss, const char *optim);
 /* The same on a hashed space of 5 bits with standardised numbers. */
 struct rk_model_config sample_hashed_config(const char *loss, const char *optim);
 
+/* The kinds, and those with one head and losses on scores. */
+#define SAMPLE_KINDS 4
+extern const char *const sample_kinds[SAMPLE_KINDS];
+
+/*
+ * Makes a sample config one of another kind: 4 fields (5 at most on a hashed space), hidden layers
+ * of 5 and 3, 4 users, 8 items.
+ */
+void sample_kind(struct rk_model_config *config, const char *kind);
+
+#define SAMPLE_FIELDS 4
+#define SAMPLE_USERS  4
+#define SAMPLE_ITEMS  8
+
+/* Each column's field. */
+extern const uint8_t sample_fields[SAMPLE_COLUMNS];
+
 struct rk_model *sample_model(const struct rk_model_config *config);
 
 /*
@@ -40,7 +57,7 @@ size_t sample_tensor(const struct rk_model *model, const char *name);
 
 /*
  * A labelled group of a model's space: columns on indexed ones; numbers, flags and categories on
- * hashed ones.
+ * hashed ones. For joint with a user and items of its tables.
  */
 struct rk_group *sample_group(const struct rk_model *model, const struct sample_shape *shape,
                               struct rk_random *random);
@@ -54,16 +71,23 @@ void sample_groups_destroy(struct rk_group **groups, size_t n);
 struct rk_group *sample_list(const struct rk_model *model, size_t n, const struct rk_feature *own,
                              const float *label);
 
-/* Scores of a group, with work memory of exactly the promised size. */
+/* The group with its items in reverse. */
+struct rk_group *sample_reversed(const struct rk_group *group);
+
+/* Heads of a group, with work memory of exactly the promised size. */
 void sample_score(const struct rk_model *model, const float *theta, const struct rk_group *group,
                   double *score);
 
 /*
- * The reduced loss of n groups. grad NULL: only that; else out, (params), the gradient; met NULL
+ * The reduced loss of n groups, of a model with one head and a loss on its scores alone. grad NULL: only that; else out, (params), the gradient; met NULL
  * or out, (rows), whether a row is part of it.
  */
 double sample_loss(const struct rk_model *model, const float *theta,
                    const struct rk_group *const *groups, size_t n, double *grad, bool *met);
+
+/* One layer of an MLP in double: out = W in + b, negative ones 0 where it is a hidden layer. */
+void sample_layer(const float *weight, const float *bias, const double *in, size_t n_in,
+                  size_t n_out, bool hidden, double *out);
 
 /* Makes one update that must succeed. */
 struct rk_learned sample_update(struct rk_learner *learner, float *theta,

@@ -25,7 +25,7 @@ struct rk_group {
         *name; /* (nnz) feature name hash, 0 for bare columns: names fields and numbers */
     const uint32_t *number; /* (n_numbers) entries, ascending, whose value is a raw number */
     size_t n_numbers;
-    const uint64_t *id;   /* (n_items + 1): id hash of the user, then of each item; 0 = none */
+    const uint64_t *id;   /* (n_items + 1): key of the user, then of each item; 0 = none */
     const float *label;   /* (n_items) >= 0, or NULL when only scoring */
     const float *weight;  /* (n_items) >= 0, or NULL for all 1 */
     const float *teacher; /* (n_items) a teacher's scores, or NULL */
@@ -74,7 +74,7 @@ void rk_group_builder_deinit(struct rk_group_builder *builder);
 /**
  * Starts a new group over a space with row 0 (user and context) open. Views of the last group end.
  *
- * @param user_id  hash of the user's id, or 0.
+ * @param user_id  the user's key: 1 + the row of its id in the model's table of users; 0 = none.
  */
 RK_MUST_CHECK enum rk_status rk_group_begin(struct rk_group_builder *builder,
                                             const struct rk_space *space, uint64_t user_id,
@@ -83,7 +83,7 @@ RK_MUST_CHECK enum rk_status rk_group_begin(struct rk_group_builder *builder,
 /**
  * Closes the open row and opens the next item's.
  *
- * @param item_id  hash of the item's id, or 0. The item's label is 0, its weight 1, its teacher
+ * @param item_id  the item's key: 1 + the row of its id in the table of items; 0 = none. The item's label is 0, its weight 1, its teacher
  * score 0.
  */
 RK_MUST_CHECK enum rk_status rk_group_begin_item(struct rk_group_builder *builder, uint64_t item_id,

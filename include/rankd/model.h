@@ -24,15 +24,45 @@
 #define RK_DIM_MIN         1
 #define RK_DIM_MAX         256
 #define RK_MODEL_HEADS_MAX 2
+#define RK_HIDDEN_MAX      3
+#define RK_WIDTH_MIN       1
+#define RK_WIDTH_MAX       1024
+#define RK_FIELDS_DEFAULT  16
+#define RK_FIELDS_MIN      1
+#define RK_FIELDS_MAX      64
+#define RK_ALPHA_DEFAULT   0.5
+#define RK_ID_BITS_DEFAULT 16
+
+/* What an embedding loss of `joint` is computed on the embeddings themselves. */
+enum rk_embedding_loss {
+    RK_ON_SCORES,
+    RK_TRIPLET,
+    RK_N_PAIR_EMBEDDING
+};
 
 /* Everything the mathematics needs to know; the server's configuration holds one. */
 struct rk_model_config {
-    char kind[16]; /* "fm" */
+    char kind[16]; /* "fm", "ffm", "deepfm", "joint" */
     struct rk_space features;
     bool standardize; /* hashed spaces: numbers are standardised by running mean and deviation */
     bool use_ids;     /* hashed spaces: user and item ids are features */
     uint32_t dim;     /* k, RK_DIM_MIN..RK_DIM_MAX */
     struct rk_loss loss;
+    double alpha; /* alpha loss + (1 - alpha) bce_with_logits; 1: the loss alone */
+    enum rk_embedding_loss embedding_loss; /* joint: takes the loss's place */
+    double triplet_margin;                 /* triplet; >= 0 */
+    bool triplet_squared;                  /* triplet: squared distances */
+    double embedding_l2;                   /* n_pair on embeddings; >= 0 */
+    bool separate;         /* joint: the loss on u.i alone, the click loss on the MLP alone */
+    struct rk_space users; /* joint: rows of user_embedding */
+    struct rk_space items; /* joint: rows of item_embedding */
+    uint32_t hidden[RK_HIDDEN_MAX]; /* deepfm, joint: widths of the MLP's hidden layers */
+    uint32_t n_hidden;
+    bool normalize;        /* ffm: the pair term times 1/|x|^2 */
+    uint32_t max_fields;   /* ffm, deepfm on hashed spaces */
+    const uint8_t *fields; /* ffm, deepfm on indexed spaces: (features.size) each column's field;
+                              borrowed, outlives the model */
+    uint32_t n_fields;     /* one more than the largest of them */
     struct rk_optim optim;
     double clip_norm; /* largest L2 norm of one update's gradient; 0 = off */
     double init_std;
@@ -119,21 +149,53 @@ RK_MUST_CHECK enum rk_status rk_model_forward(const struct rk_model *model, cons
                                               const struct rk_group *group, void *work,
                                               double *score, struct rk_error *err);
 
+/* The gradient of a loss with respect to what a forward pass gave. */
+struct rk_output_grad {
+    const double *head; /* (heads, n_items) d loss / d score */
+    bool
+        shift_free;     /* the loss does not change when all scores of the last head shift: a list's
+                           gradients sum to exactly 0; bias and linear weights of row 0 are left alone */
+    const double *user; /* (dim) d loss / d user embedding, or NULL */
+    const double *item; /* (n_items, dim) d loss / d item embeddings, or NULL */
+};
+
 /**
  * Adds the gradient of one list to grad.
  *
- * @param work        as rk_model_forward of the same theta and group left it.
- * @param head_grad   (heads, n_items) d loss / d score.
- * @param shift_free  the loss does not change when all scores shift: a list's gradients sum to
- * exactly 0, and bias and
- *                    linear weights of row 0 are left alone.
- * @param grad        rows are added as they are met.
+ * @param work  as rk_model_forward of the same theta and group left it.
+ * @param out   borrowed.
+ * @param grad  rows are added as they are met.
  * @return RK_OK; RK_NOMEM. Cost O(nnz k). Threads: any, each its own grad.
  */
 RK_MUST_CHECK enum rk_status rk_model_backward(const struct rk_model *model, const float *theta,
                                                const struct rk_group *group, void *work,
-                                               const double *head_grad, bool shift_free,
+                                               const struct rk_output_grad *out,
                                                struct rk_gradient *grad, struct rk_error *err);
+
+/**
+ * What a list is ordered by: the only head; for joint u.i + logit (shared heads), or
+ * alpha u.i + (1 - alpha) logit (separate ones).
+ *
+ * @param head   (heads, n) as rk_model_forward gave it; @param score  out, (n), may be head.
+ */
+void rk_model_scores(const struct rk_model *model, const double *head, size_t n, double *score);
+
+/**
+ * The logit whose logistic function is the probability of a click: joint's u.i + logit (shared heads) or logit (separate ones).
+ *
+ * @param logit  out, (n). @return false: the model has no click head, nothing is written.
+ */
+bool rk_model_click_logits(const struct rk_model *model, const double *head, size_t n,
+                           double *logit);
+
+/**
+ * The embeddings of a group's user and items.
+ *
+ * @param id  0: the user, 1 + i: item i.
+ * @return (dim) floats inside theta, or NULL: there is no such id, or the model has no embeddings of ids.
+ */
+const float *rk_model_embedding(const struct rk_model *model, const float *theta,
+                                const struct rk_group *group, size_t id);
 
 /**
  * Copies rows of one parameter block into another: how a step is published.

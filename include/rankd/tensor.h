@@ -4,6 +4,7 @@
 #ifndef RANKD_TENSOR_H
 #define RANKD_TENSOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ struct rk_tensor {
     size_t cols;
     size_t offset;    /* floats from the start of the block */
     size_t first_row; /* number of its first row among all rows of the model */
+    bool transposed;  /* the block holds (shape[1], shape[0]): a row is a column of the shape */
 };
 
 #endif

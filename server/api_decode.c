@@ -1,0 +1,108 @@
+/*
+ * Percent-decoding (RFC 3986, 2.1) of path segments and query parameters. What comes out goes into
+ * JSON and the store, so it is UTF-8 without a zero byte, or it is refused.
+ */
+#include "api_impl.h"
+
+#include <string.h>
+
+static int hex(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Bytes of the well-formed character at the start of text (RFC 3629, 4), or 0. */
+static size_t character_length(const unsigned char *text, size_t n)
+{
+    const unsigned char c = text[0];
+    const size_t length = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+
+    if (c > 0xf4 || length == 0 || length > n) {
+        return 0;
+    }
+    for (size_t i = 1; i < length; i++) {
+        if ((text[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    /* Longer than needed, a surrogate, or past U+10FFFF. */
+    if ((c == 0xe0 && text[1] < 0xa0) || (c == 0xed && text[1] > 0x9f) ||
+        (c == 0xf0 && text[1] < 0x90) || (c == 0xf4 && text[1] > 0x8f)) {
+        return 0;
+    }
+    return length;
+}
+
+static bool is_utf8(const char *text, size_t n)
+{
+    size_t length;
+
+    for (size_t i = 0; i < n; i += length) {
+        length = character_length((const unsigned char *)text + i, n - i);
+        if (length == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool api_decode(const char *text, size_t n, bool plus_is_space, char *to, size_t size,
+                size_t *length)
+{
+    size_t used = 0;
+
+    to[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        char c = text[i];
+        if (used + 1 >= size) {
+            return false;
+        }
+        if (c == '+' && plus_is_space) {
+            c = ' ';
+        } else if (c == '%') {
+            const int high = i + 2 < n ? hex(text[i + 1]) : -1;
+            const int low = i + 2 < n ? hex(text[i + 2]) : -1;
+            if (high < 0 || low < 0 || (high == 0 && low == 0)) {
+                return false;
+            }
+            c = (char)(high * 16 + low);
+            i += 2;
+        }
+        to[used++] = c;
+        to[used] = '\0';
+    }
+    *length = used;
+    return is_utf8(to, used);
+}
+
+bool api_query(const struct api_call *call, const char *name, char *value, size_t n)
+{
+    const char *at = call->query;
+    const size_t name_n = strlen(name);
+
+    while (at != NULL && *at != '\0') {
+        const size_t part = strcspn(at, "&");
+        if (part >= name_n && strncmp(at, name, name_n) == 0 &&
+            (part == name_n || at[name_n] == '=')) {
+            const size_t start = part == name_n ? name_n : name_n + 1;
+            size_t length;
+            /* The query as a whole was decoded before: this can only fail for room, and cuts. */
+            (void)api_decode(at + start, part - start, true, value, n, &length);
+            return true;
+        }
+        at += part + (at[part] == '&');
+    }
+    return false;
+}
+
+bool api_query_flag(const struct api_call *call, const char *name)
+{
+    char value[8];
+
+    return api_query(call, name, value, sizeof value) &&
+           (strcmp(value, "1") == 0 || strcmp(value, "true") == 0);
+}

@@ -1,0 +1,391 @@
+/*
+ * Cutting a range of the log into labelled groups: joining events to rankings, with the features of
+ * the catalogue as they were when the list was served.
+ */
+#include "assemble.h"
+#include "codec.h"
+#include "cut_impl.h"
+#include "log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What is being cut, and out of what. */
+struct cutting {
+    struct store *store;
+    const struct model_config *config;
+    const struct cut_range *range;
+    struct cut *cut;
+};
+
+/* ---- stored features ---- */
+
+/* Features of the catalogue as of a log position, from the store's revisions. */
+struct revisions {
+    struct store *store;
+    int64_t seq;
+    struct catalogue_entry *entry; /* the last one found */
+};
+
+static enum rk_status revisions_find(void *context, enum rk_side side,
+                                     const struct list_entity *entity,
+                                     const struct rk_feature **features, size_t *n,
+                                     struct rk_error *err)
+{
+    struct revisions *revisions = context;
+    const char *text;
+    enum rk_status status;
+
+    *n = 0;
+    if (revisions->seq == 0) {
+        return RK_OK; /* nothing was ever stored */
+    }
+    status = store_get_features(revisions->store, side == RK_ITEM ? STORE_ITEM : STORE_USER,
+                                entity->id, revisions->seq, &text, NULL);
+    if (status == RK_NOTFOUND) {
+        return RK_OK;
+    }
+    if (status != RK_OK) {
+        return rk_fail(err, status, "the stored features of an id cannot be read");
+    }
+    free(revisions->entry);
+    revisions->entry = codec_entry_parse(side, entity->id, text);
+    if (revisions->entry == NULL) {
+        return rk_fail(err, RK_NOMEM, "out of memory for stored features");
+    }
+    *features = revisions->entry->feature;
+    *n = revisions->entry->n;
+    return RK_OK;
+}
+
+/* ---- groups ---- */
+
+static bool reserve_groups(struct cut *cut)
+{
+    const size_t cap = cut->capacity > 0 ? 2 * cut->capacity : 64;
+    struct rk_group **group;
+    int64_t *seq, *time_ms;
+
+    if (cut->n < cut->capacity) {
+        return true;
+    }
+    group = realloc(cut->group, cap * sizeof(struct rk_group *));
+    cut->group = group != NULL ? group : cut->group;
+    seq = realloc(cut->seq, cap * sizeof *seq);
+    cut->seq = seq != NULL ? seq : cut->seq;
+    time_ms = realloc(cut->time_ms, cap * sizeof *time_ms);
+    cut->time_ms = time_ms != NULL ? time_ms : cut->time_ms;
+    if (group == NULL || seq == NULL || time_ms == NULL) {
+        return false;
+    }
+    cut->capacity = cap;
+    return true;
+}
+
+/* A list of the log on its way to a group, while the store is asked for more. */
+struct kept {
+    struct json_document document;
+    int64_t seq;
+    int64_t time_ms; /* when what made it learnable arrived */
+    int64_t catalogue_seq;
+    uint32_t which[LIST_ITEMS_MAX]; /* (n) the items of cut->list that count, labels set */
+    size_t n;
+};
+
+static enum rk_status add_group(const struct cutting *c, const struct kept *kept,
+                                struct rk_error *err)
+{
+    struct cut *cut = c->cut;
+    struct revisions revisions = {.store = c->store, .seq = kept->catalogue_seq};
+    const struct assemble_source source = {revisions_find, &revisions};
+    struct rk_group view;
+    size_t where;
+    enum rk_status status;
+
+    if (kept->n == 0) {
+        return RK_OK; /* nobody can learn from nothing */
+    }
+    status = assemble_group(&cut->list, &c->config->model, &source, kept->which, kept->n, true,
+                            &cut->builder, &view, &where, err);
+    free(revisions.entry);
+    if (status == RK_OK && !reserve_groups(cut)) {
+        status = rk_fail(err, RK_NOMEM, "out of memory for %zu lists", cut->n);
+    }
+    if (status == RK_OK) {
+        status = rk_group_copy(&view, &cut->group[cut->n], err);
+    }
+    if (status == RK_OK) {
+        cut->seq[cut->n] = kept->seq;
+        cut->time_ms[cut->n] = kept->time_ms;
+        cut->n++;
+    }
+    return status;
+}
+
+/*
+ * Parses a stored list into cut->list. Short memory passes, and a list left out for it would make
+ * a replay differ: it is told apart from a list that is damaged.
+ */
+static enum rk_status parse(const struct cutting *c, const char *text, size_t n, bool labelled,
+                            struct kept *kept, struct rk_error *err)
+{
+    struct problem problem = {0};
+
+    if (codec_stored_list(text, n, &c->config->model.features, labelled, &kept->document,
+                          &c->cut->list, &problem)) {
+        return RK_OK;
+    }
+    return rk_fail(err, problem.kind == PROBLEM_OUT_OF_MEMORY ? RK_NOMEM : RK_CORRUPT, "%s",
+                   problem.detail);
+}
+
+static enum rk_status add_batch(const struct cutting *c, struct kept *kept, struct rk_error *err)
+{
+    const char *payload;
+    size_t n;
+    enum rk_status status =
+        store_get_batch(c->store, kept->seq, &payload, &n, &kept->catalogue_seq, err);
+
+    if (status == RK_OK) {
+        status = parse(c, payload, n, true, kept, err);
+    }
+    if (status != RK_OK) {
+        return status;
+    }
+    while (kept->n < c->cut->list.n_items) {
+        kept->which[kept->n] = (uint32_t)kept->n;
+        kept->n++;
+    }
+    return add_group(c, kept, err);
+}
+
+/* ---- rankings ---- */
+
+/* The labels of a list's items from its events: those up to `before`, and all. */
+struct labels {
+    const struct model_config *config;
+    struct list *list;
+    int64_t before;
+    int64_t until_ms; /* the window's end: what comes later does not count */
+    float old[LIST_ITEMS_MAX];
+};
+
+static void take_event(void *context, const struct store_event *event, int64_t time_ms)
+{
+    struct labels *labels = context;
+    const double grade = model_config_grade(labels->config, event->type, event->value);
+    const size_t i = list_find(labels->list, event->item_id);
+
+    if (grade < 0 || i == SIZE_MAX || time_ms > labels->until_ms) {
+        return;
+    }
+    if ((float)grade > labels->list->item[i].label) {
+        labels->list->item[i].label = (float)grade;
+    }
+    if (event->seq <= labels->before && (float)grade > labels->old[i]) {
+        labels->old[i] = (float)grade;
+    }
+}
+
+/* Sets the labels of cut->list. @param changed  out: is one other than it was at from_seq? */
+static enum rk_status read_labels(const struct cutting *c, int64_t seq, int64_t until_ms,
+                                  bool *changed, struct rk_error *err)
+{
+    struct labels labels = {.config = c->config,
+                            .list = &c->cut->list,
+                            .before = c->range->from_seq,
+                            .until_ms = until_ms};
+    const enum rk_status status =
+        store_read_events(c->store, seq, c->range->to_seq, take_event, &labels, err);
+
+    *changed = false;
+    for (size_t i = 0; i < c->cut->list.n_items; i++) {
+        *changed = *changed || c->cut->list.item[i].label != labels.old[i];
+    }
+    return status;
+}
+
+static bool has_label(const struct cutting *c)
+{
+    for (size_t i = 0; i < c->cut->list.n_items; i++) {
+        if (c->cut->list.item[i].label > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Ranks of items as served, for `examined` negatives. */
+struct served_ranks {
+    const struct list *list;
+    uint32_t rank[LIST_ITEMS_MAX]; /* 0: not served, or ranks are not asked for */
+    uint32_t lowest;               /* rank of the lowest item with a label */
+};
+
+static void take_rank(void *context, const char *id, size_t rank)
+{
+    struct served_ranks *ranks = context;
+    const size_t i = list_find(ranks->list, id);
+
+    if (i != SIZE_MAX) {
+        ranks->rank[i] = (uint32_t)rank;
+        if (ranks->list->item[i].label > 0) {
+            ranks->lowest = (uint32_t)rank;
+        }
+    }
+}
+
+static int compare_hashes(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/*
+ * The items that count: those shown, and of these (negatives "examined") those down to one below
+ * the lowest with a label.
+ */
+static enum rk_status choose_items(const struct cutting *c, const struct store_ranking *ranking,
+                                   struct kept *kept, struct rk_error *err)
+{
+    const struct list *list = &c->cut->list;
+    struct served_ranks ranks = {.list = list};
+
+    if (c->config->training.negatives == MODEL_NEGATIVES_EXAMINED &&
+        !codec_served_each(ranking->served, ranking->served_n, take_rank, &ranks)) {
+        return rk_fail(err, RK_CORRUPT, "the served items of a ranking cannot be read");
+    }
+    for (size_t i = 0; i < list->n_items; i++) {
+        const uint64_t hash = list->item[i].entity.hash;
+        if (ranks.rank[i] <= ranks.lowest + 1 && ranking->n_shown > 0 &&
+            bsearch(&hash, ranking->shown, ranking->n_shown, sizeof hash, compare_hashes) != NULL) {
+            kept->which[kept->n++] = (uint32_t)i;
+        }
+    }
+    return RK_OK;
+}
+
+/*
+ * Appends the group of a ranking: with an event if that changed a label; at its window's end, unless
+ * its clicks were learned from as they came.
+ */
+static enum rk_status add_ranking(const struct cutting *c, bool ended, struct kept *kept,
+                                  struct rk_error *err)
+{
+    const int64_t window_ms = cut_window_ms(c->config);
+    struct store_ranking ranking;
+    int64_t end_ms = INT64_MAX;
+    bool changed;
+    enum rk_status status = store_get_ranking(c->store, kept->seq, NULL, &ranking, err);
+
+    if (status == RK_OK) {
+        kept->catalogue_seq = ranking.catalogue_seq;
+        if (ended) {
+            kept->time_ms = ranking.time_ms + window_ms;
+            end_ms = cut_at_once(c->config) ? INT64_MAX : kept->time_ms;
+        }
+        status = parse(c, ranking.request, ranking.request_n, false, kept, err);
+    }
+    if (status == RK_OK) {
+        status = read_labels(c, kept->seq, end_ms, &changed, err);
+    }
+    if (status != RK_OK || (ended ? cut_at_once(c->config) && has_label(c) : !changed)) {
+        return status;
+    }
+    /* What the store lent ended with the events: shown and served are read again. */
+    status = store_get_ranking(c->store, kept->seq, NULL, &ranking, err);
+    if (status == RK_OK) {
+        status = choose_items(c, &ranking, kept, err);
+    }
+    return status == RK_OK ? add_group(c, kept, err) : status;
+}
+
+/* ---- a range ---- */
+
+enum source {
+    BATCH,
+    RANKING_CLICKED,
+    RANKING_ENDED
+};
+
+/*
+ * Appends the group of one list. A list that was accepted once but cannot be read now, or whose
+ * stored features do not fit the model, is left out: one bad record must not stop all learning.
+ */
+static enum rk_status add(const struct cutting *c, enum source source, int64_t seq, int64_t time_ms,
+                          struct rk_error *err)
+{
+    struct kept kept = {.seq = seq, .time_ms = time_ms};
+    struct rk_error own = {0};
+    const enum rk_status status = source == BATCH
+                                      ? add_batch(c, &kept, &own)
+                                      : add_ranking(c, source == RANKING_ENDED, &kept, &own);
+
+    json_close(&kept.document);
+    if (status == RK_IO || status == RK_NOMEM) {
+        return rk_fail(err, status, "%s", own.text);
+    }
+    if (status != RK_OK) {
+        log_error("list_unreadable", log_number("seq", seq), log_text("reason", own.text));
+    }
+    return RK_OK;
+}
+
+static enum rk_status add_records(const struct cutting *c, int64_t model, struct rk_error *err)
+{
+    struct store_record records[CUT_PAGE];
+    struct cut_met met = {0};
+    int64_t after = c->range->from_seq;
+    size_t n = CUT_PAGE;
+    enum rk_status status = RK_OK;
+
+    while (n == CUT_PAGE && status == RK_OK) {
+        status = store_read_records(c->store, model, after, c->range->to_seq, records, &n, err);
+        for (size_t i = 0; i < n && status == RK_OK; i++) {
+            const struct store_record *record = &records[i];
+            const bool batch = record->kind == STORE_RECORD_BATCH;
+            bool leads;
+            after = record->seq;
+            status = cut_leads(&met, record, c->config, &leads, err);
+            if (status == RK_OK && leads) {
+                status = add(c, batch ? BATCH : RANKING_CLICKED,
+                             batch ? record->seq : record->ranking, record->time_ms, err);
+            }
+        }
+    }
+    free(met.place);
+    return status;
+}
+
+static enum rk_status add_due(const struct cutting *c, int64_t model, struct rk_error *err)
+{
+    const struct cut_range *range = c->range;
+    int64_t seqs[CUT_PAGE];
+    int64_t after = range->due_from;
+    size_t n = CUT_PAGE;
+    enum rk_status status = RK_OK;
+
+    while (n == CUT_PAGE && after < range->due_to && status == RK_OK) {
+        status = store_read_due(c->store, model, after, range->due_to, INT64_MAX, seqs, &n, err);
+        for (size_t i = 0; i < n && status == RK_OK; i++) {
+            after = seqs[i];
+            status = add(c, RANKING_ENDED, seqs[i], 0, err);
+        }
+    }
+    return status;
+}
+
+enum rk_status cut_groups(struct store *store, int64_t model, const struct model_config *config,
+                          const struct cut_range *range, struct cut *cut, struct rk_error *err)
+{
+    const struct cutting cutting = {.store = store, .config = config, .range = range, .cut = cut};
+    enum rk_status status;
+
+    for (size_t i = 0; i < cut->n; i++) {
+        rk_group_destroy(&cut->group[i]);
+    }
+    cut->n = 0;
+    status = add_records(&cutting, model, err);
+    return status == RK_OK ? add_due(&cutting, model, err) : status;
+}

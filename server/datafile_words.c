@@ -1,0 +1,77 @@
+/*
+ * Words of the text formats. strtod reads in the "C" locale, since rankd never calls setlocale; in
+ * another one a number with a point would be refused, not misread.
+ */
+#include "datafile_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char blanks[] = " \t\r\v\f";
+
+void datafile_skip_blanks(const char **at)
+{
+    *at += strspn(*at, blanks);
+}
+
+static bool is_end(char c)
+{
+    return strchr(blanks, c) != NULL; /* '\0' too */
+}
+
+bool datafile_take_number(const char **at, double *number)
+{
+    const size_t length = strspn(*at, "+-.0123456789eE");
+    char *end;
+
+    *number = strtod(*at, &end);
+    if (length == 0 || end != *at + length || !is_end(*end)) {
+        return false;
+    }
+    *at = end;
+    return true;
+}
+
+size_t datafile_take_digits(const char **at, size_t most, char stop, uint64_t *number)
+{
+    const char *digit = *at;
+    size_t n;
+
+    *number = 0;
+    for (; *digit >= '0' && *digit <= '9' && digit < *at + most; digit++) {
+        *number = *number * 10 + (uint64_t)(*digit - '0');
+    }
+    n = (size_t)(digit - *at);
+    if ((n > 1 && **at == '0') || !(*digit == stop || (stop == '\0' && is_end(*digit)))) {
+        return 0;
+    }
+    *at = digit;
+    return n;
+}
+
+/* The smallest code points of sequences of 1 to 4 bytes: less is overlong. */
+static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+
+bool datafile_is_utf8(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+
+    while (*at != '\0') {
+        const size_t n = *at < 0x80 ? 1 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
+        uint32_t code = n == 1 ? *at : *at & (0x7fU >> n);
+        if ((*at >= 0x80 && *at < 0xc0) || *at >= 0xf8) {
+            return false;
+        }
+        for (size_t i = 1; i < n; i++) {
+            if ((at[i] & 0xc0) != 0x80) { /* the end too */
+                return false;
+            }
+            code = code << 6 | (at[i] & 0x3fU);
+        }
+        if (code < least[n] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) {
+            return false;
+        }
+        at += n;
+    }
+    return true;
+}

@@ -1,0 +1,246 @@
+/*
+ * What the trainer is told to do: create, delete, train, pause, resume, activate.
+ */
+#include "store_fixture.h"
+#include "test.h"
+#include "trainer_fixture.h"
+
+#define SMALL    "{\"kind\":\"fm\"," LEARNING_SMALL "}"
+#define STEPS_8  "{\"kind\":\"fm\"," LEARNING_SMALL ",\"training\":{\"batch_groups\":8}}"
+#define DISABLED "{\"kind\":\"fm\"," LEARNING_SMALL ",\"training\":{\"enabled\":false}}"
+
+/* ---- commands ---- */
+
+static void model_is_created_once_and_again_only_with_the_same_configuration(void **state)
+{
+    struct training *s = *state;
+    struct trainer_command command = training_create(s, "m", SMALL);
+    training_check(command, "");
+    assert_true(command.created);
+    assert_int_equal(training_version(s, "m"), 0);
+    command = training_create(s, "m", SMALL);
+    training_check(command, "");
+    assert_false(command.created);
+    training_check(training_create(s, "m", STEPS_8), "model-exists");
+    training_check(
+        training_create(s, "huge", "{\"kind\":\"fm\",\"features\":{\"bits\":28},\"dim\":256}"),
+        "model-too-large");
+    assert_int_equal(models_now(&s->models)->n, 2);
+}
+
+static void deleted_name_can_be_made_again_as_a_new_model(void **state)
+{
+    struct training *s = *state;
+    training_check(training_create(s, "m", SMALL), "");
+    int64_t first = training_model(s, "m")->id;
+    training_stream(s, "m", 20, 1);
+    training_await(s, "m");
+    training_check(training_tell(s, TRAINER_DELETE, "m"), "");
+    assert_null(models_find(models_now(&s->models), "m"));
+    training_check(training_tell(s, TRAINER_DELETE, "m"), "unknown-model");
+    training_check(training_create(s, "m", STEPS_8), "");
+    assert_true(training_model(s, "m")->id != first);
+    assert_int_equal(training_version(s, "m"), 0);
+    training_stop(s);
+    assert_ok(training_start(s));
+    assert_int_equal(models_now(&s->models)->n, 2);
+    assert_int_equal(training_version(s, "m"), 0);
+}
+
+static void train_learns_publishes_and_stores_before_it_answers(void **state)
+{
+    struct training *s = *state;
+    training_check(training_create(s, "m", STEPS_8), "");
+    training_check(training_tell(s, TRAINER_PAUSE, "m"), "");
+    training_stream(s, "m", 20, 1);
+    training_check(training_tell(s, TRAINER_RESUME, "m"), "");
+    struct trainer_command command = training_tell(s, TRAINER_TRAIN, "m");
+    training_check(command, "");
+    assert_true(command.steps <= 3 && command.lists <= 20); /* the loop may have been first */
+    assert_false(command.unfinished);
+    assert_int_equal(command.served_version, 3);
+    assert_int_equal(atomic_load(&training_model(s, "m")->checkpoint_version), 3);
+    assert_int_equal(training_newest(s, training_model(s, "m")->id).version, 3);
+    command = training_tell(s, TRAINER_TRAIN, "m");
+    training_check(command, "");
+    assert_int_equal(command.steps, 0); /* nothing new, and no second checkpoint */
+    assert_int_equal(atomic_load(&s->l.metrics.counter[METRIC_CHECKPOINTS]), 1);
+}
+
+static void train_is_refused_where_it_may_not(void **state)
+{
+    struct training *s = *state;
+    training_check(training_create(s, "off", DISABLED), "");
+    training_check(training_tell(s, TRAINER_TRAIN, "off"), "training-disabled");
+    training_check(training_tell(s, TRAINER_TRAIN, "nobody"), "unknown-model");
+    training_check(training_tell(s, TRAINER_PAUSE, "default"), "");
+    training_check(training_tell(s, TRAINER_TRAIN, "default"), "training-paused");
+    training_check(training_tell(s, TRAINER_PAUSE, "nobody"), "unknown-model");
+}
+
+static void paused_model_does_not_learn_and_catches_up_when_it_may_again(void **state)
+{
+    struct training *s = *state;
+    training_check(training_create(s, "m", SMALL), "");
+    training_check(training_tell(s, TRAINER_PAUSE, "m"), "");
+    assert_string_equal(training_state(s, "m"), "paused");
+    int64_t position = atomic_load(&training_model(s, "m")->position);
+    training_stream(s, "m", 20, 1);
+    training_stream(s, "default", 20, 1);
+    training_await(s, "default");
+    training_check(training_tell(s, TRAINER_TRAIN, "default"),
+                   ""); /* the round it was in is over */
+    assert_int_equal(atomic_load(&training_model(s, "m")->position), position);
+    assert_int_equal(training_version(s, "m"), 0);
+    training_check(training_tell(s, TRAINER_RESUME, "m"), "");
+    training_await(s, "m");
+    assert_int_equal(training_version(s, "m"), 1);
+}
+
+static void pause_survives_a_restart(void **state)
+{
+    struct training *s = *state;
+    training_check(training_create(s, "m", SMALL), "");
+    training_check(training_tell(s, TRAINER_PAUSE, "m"), "");
+    training_stream(s, "m", 20, 1);
+    training_stop(s);
+    assert_ok(training_start(s));
+    assert_string_equal(training_state(s, "m"), "paused");
+    training_check(training_tell(s, TRAINER_TRAIN, "m"), "training-paused");
+    assert_int_equal(training_version(s, "m"), 0);
+    training_check(training_tell(s, TRAINER_RESUME, "m"), "");
+    training_stop(s);
+    assert_ok(training_start(s));
+    training_await(s, "m");
+    assert_int_equal(training_version(s, "m"), 1);
+}
+
+/* ---- activate ---- */
+
+static struct trainer_command activate(struct training *s, const char *model, int64_t number)
+{
+    return training_command(s, TRAINER_ACTIVATE, model, NULL, number);
+}
+
+static void older_version_is_served_at_once_and_after_a_restart_and_learned_on_from(void **state)
+{
+    struct training *s = *state;
+    training_check(training_create(s, "m", SMALL), "");
+    for (uint64_t round = 1; round <= 3; round++) {
+        training_stream(s, "m", 20, round);
+        training_await(s, "m");
+        training_check(training_tell(s, TRAINER_TRAIN, "m"), "");
+    }
+    int64_t last = training_version(s, "m"), older = last - 1;
+    struct trainer_command command = activate(s, "m", older);
+    training_check(command, "");
+    assert_int_equal(command.served_version, older);
+    assert_int_equal(training_version(s, "m"), older);
+    training_stop(s);
+    assert_ok(training_start(s));
+    assert_int_equal(training_version(s, "m"), older);
+    training_stream(s, "m", 20, 9);
+    training_await(s, "m");
+    assert_int_equal(training_version(s, "m"), last + 1);
+    int64_t id = training_model(s, "m")->id;
+    training_stop(s);
+    struct training_newest before = training_newest(s, id);
+    assert_int_equal(before.version, last + 1);
+    assert_ok(training_start(s));
+    assert_int_equal(training_version(s, "m"), last + 1);
+}
+
+static void version_that_is_not_stored_or_damaged_is_not_activated(void **state)
+{
+    struct training *s = *state;
+    training_check(training_create(s, "m", SMALL), "");
+    training_stream(s, "m", 20, 1);
+    training_await(s, "m");
+    training_check(training_tell(s, TRAINER_TRAIN, "m"), "");
+    training_check(activate(s, "m", 77), "unknown-version");
+    training_check(activate(s, "nobody", 1), "unknown-model");
+    fixture_run_sql(s->l.path, "UPDATE checkpoint_chunk SET bytes = zeroblob(length(bytes))");
+    training_check(activate(s, "m", 1), "storage-corrupt");
+    assert_int_equal(training_version(s, "m"), 1);
+    assert_int_equal(fixture_read_number(s->l.path, "SELECT count(*) FROM activation"), 0);
+    training_check(activate(s, "m", 0), ""); /* the untrained start */
+    assert_int_equal(training_version(s, "m"), 0);
+}
+
+/* Puts another model's checkpoint under m's name as version 50: whole, but it cannot be loaded. */
+static void put_foreign_checkpoint(struct training *s)
+{
+    training_check(
+        training_create(s, "other", "{\"kind\":\"fm\",\"features\":{\"bits\":9},\"dim\":2}"), "");
+    training_stream(s, "other", 20, 1);
+    training_await(s, "other");
+    training_check(training_tell(s, TRAINER_TRAIN, "other"), "");
+    fixture_run_sql(s->l.path,
+                    "UPDATE checkpoint SET model = (SELECT id FROM model WHERE name = 'm'), "
+                    "version = 50 WHERE id = (SELECT max(id) FROM checkpoint)");
+}
+
+/* A model of version 2, of which 1 is stored, that was told to go back to what cannot be loaded. */
+static void halt(struct training *s)
+{
+    training_check(training_create(s, "m", SMALL), "");
+    training_stream(s, "m", 20, 1);
+    training_await(s, "m");
+    training_check(training_tell(s, TRAINER_TRAIN, "m"), "");
+    put_foreign_checkpoint(s);
+    training_stream(s, "m", 20, 2);
+    training_await(s, "m");
+    struct trainer_command command = activate(s, "m", 50);
+    assert_string_not_equal(training_problem(&command), "");
+    assert_string_equal(training_state(s, "m"), "halted");
+    assert_int_equal(training_version(s, "m"), 2); /* it serves on */
+}
+
+static void model_whose_activated_version_cannot_be_loaded_halts_until_another_is(void **state)
+{
+    struct training *s = *state;
+    halt(s);
+    training_check(training_tell(s, TRAINER_TRAIN, "m"), "internal");
+    training_check(training_tell(s, TRAINER_PAUSE, "m"), "");
+    training_check(training_tell(s, TRAINER_RESUME, "m"), "");
+    assert_string_equal(training_state(s, "m"), "halted");
+    training_stream(s, "m", 20, 3);
+    training_await(s, "default");
+    training_check(training_tell(s, TRAINER_TRAIN, "default"), ""); /* the round is over */
+    assert_int_equal(training_version(s, "m"), 2);
+    training_check(activate(s, "m", 1), "");
+    assert_string_equal(training_state(s, "m"), "idle");
+    training_stream(s, "m", 20, 4);
+    training_await(s, "m");
+    assert_int_equal(training_version(s, "m"), 3);
+}
+
+static void halted_model_is_not_stored_as_if_it_were_what_was_activated(void **state)
+{
+    struct training *s = *state;
+    halt(s);
+    training_stop(s);
+    assert_int_equal(fixture_read_number(s->l.path, "SELECT count(*) FROM checkpoint "
+                                                    "WHERE version = 2"),
+                     0);
+    fixture_run_sql(s->l.path, "DELETE FROM activation; DELETE FROM checkpoint WHERE version = 50");
+    assert_ok(training_start(s));
+    assert_int_equal(training_version(s, "m"), 2); /* as the steps say */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TRAINING_TEST(model_is_created_once_and_again_only_with_the_same_configuration),
+        TRAINING_TEST(deleted_name_can_be_made_again_as_a_new_model),
+        TRAINING_TEST(train_learns_publishes_and_stores_before_it_answers),
+        TRAINING_TEST(train_is_refused_where_it_may_not),
+        TRAINING_TEST(paused_model_does_not_learn_and_catches_up_when_it_may_again),
+        TRAINING_TEST(pause_survives_a_restart),
+        TRAINING_TEST(older_version_is_served_at_once_and_after_a_restart_and_learned_on_from),
+        TRAINING_TEST(version_that_is_not_stored_or_damaged_is_not_activated),
+        TRAINING_TEST(model_whose_activated_version_cannot_be_loaded_halts_until_another_is),
+        TRAINING_TEST(halted_model_is_not_stored_as_if_it_were_what_was_activated),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

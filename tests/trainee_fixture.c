@@ -1,0 +1,119 @@
+/*
+ * The fixture of a trainee.
+ */
+#include "trainee_fixture.h"
+
+#include "store_fixture.h"
+#include "test.h"
+
+#define SLOTS 2
+
+static struct trainee *make(const char *json, int64_t id, int64_t seq)
+{
+    struct model_config config;
+    struct served *served = NULL;
+    struct trainee *t = NULL;
+    learning_config(json, &config);
+    assert_ok(served_create("m", &config, 0, SLOTS, &served, NULL));
+    served->id = id;
+    assert_ok(trainee_create(served, seq, &t, NULL));
+    return t;
+}
+
+struct trainee *trained_make(struct learning *l, const char *json)
+{
+    const int64_t id = learning_model(l, "m", json);
+    return make(json, id, learning_end(l));
+}
+
+struct trainee *trained_find_again(struct learning *l, enum rk_status *status)
+{
+    struct store_model *rows = NULL;
+    size_t n = 0;
+    assert_ok(store_list_models(l->reader, &rows, &n, NULL));
+    assert_int_equal(n, 1);
+    struct trainee *t = make(rows[0].config, rows[0].id, rows[0].seq);
+    *status = trainee_recover(t, l->reader, NULL);
+    free(rows[0].config);
+    free(rows);
+    return t;
+}
+
+void trained_free(struct trainee **t)
+{
+    struct served *served = *t != NULL ? (*t)->served : NULL;
+    trainee_destroy(t);
+    served_destroy(&served);
+}
+
+void trained_catch_up(struct learning *l, struct trainee *t)
+{
+    struct trainee_tools tools = {.store = l->reader, .writer = l->writer, .metrics = &l->metrics};
+    bool more = true;
+    while (more) {
+        assert_ok(trainee_step(t, &tools, learning_end(l), &more, NULL));
+    }
+}
+
+static void note_stored(void *context, const struct store_checkpoint *row,
+                        const struct rk_error *err)
+{
+    struct gate *gate = context;
+    (void)row;
+    atomic_fetch_add(&gate->reached, err->status == RK_OK ? 1 : 1000);
+}
+
+struct store_checkpoint trained_store(struct learning *l, struct trainee *t)
+{
+    struct checkpoint_bytes file = {0};
+    struct store_checkpoint row;
+    struct gate gate = {0};
+    assert_ok(trainee_checkpoint(t, STORE_SOURCE_TRAINING, &file, &row, NULL));
+    assert_ok(checkpoint_store(l->writer, &file, &row, note_stored, &gate, NULL));
+    gate_await(&gate, 1);
+    assert_int_equal(gate.reached, 1);
+    atomic_store(&t->served->checkpoint_version, row.version);
+    row.metrics = NULL;
+    row.id = fixture_read_number(l->path, "SELECT max(id) FROM checkpoint");
+    return row;
+}
+
+struct checkpoint_bytes trained_bytes(struct trainee *t)
+{
+    struct checkpoint_bytes bytes = {0};
+    const struct live *live = &t->served->live;
+    assert_ok(checkpoint_write(t->served->model, live_served(live), t->learner, live_version(live),
+                               &bytes, NULL));
+    return bytes;
+}
+
+void trained_compare(struct trainee *t, const struct checkpoint_bytes *expected)
+{
+    struct checkpoint_bytes bytes = trained_bytes(t);
+    assert_int_equal(bytes.n, expected->n);
+    assert_memory_equal(bytes.bytes, expected->bytes, bytes.n);
+    free(bytes.bytes);
+}
+
+void trained_check_refold(struct learning *l, struct trainee **t)
+{
+    struct checkpoint_bytes expected = trained_bytes(*t);
+    enum rk_status status;
+    trained_free(t);
+    fixture_run_sql(l->path, "DELETE FROM checkpoint WHERE source <> 'init'");
+    *t = trained_find_again(l, &status);
+    assert_ok(status);
+    trained_compare(*t, &expected);
+    free(expected.bytes);
+}
+
+size_t trained_last_steps(struct learning *l, const struct trainee *t, struct store_step *rows,
+                          size_t n)
+{
+    assert_ok(store_list_steps(l->reader, t->served->id, 0, true, rows, &n, NULL));
+    for (size_t i = 0; i < n; i++) {
+        free(rows[i].quarantined);
+        rows[i].quarantined = NULL;
+    }
+    return n;
+}
