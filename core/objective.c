@@ -47,8 +47,7 @@ bool rk_objective_reserve(struct rk_objective *objective, const struct rk_model 
     }
     cap = rk_grown(o->cap_score, items);
     if (cap > o->cap_score) {
-        if (!rk_resize(&o->score, cap) || !rk_resize(&o->grad, cap) ||
-            !rk_resize(&o->click, cap)) {
+        if (!rk_resize(&o->score, cap) || !rk_resize(&o->grad, cap) || !rk_resize(&o->click, cap)) {
             return false;
         }
         o->cap_score = cap;
@@ -122,17 +121,6 @@ static enum rk_status add_loss(struct rk_objective *o, const struct rk_model *mo
     return RK_OK;
 }
 
-/* Does no part of the loss notice when all scores of the last head shift? */
-static bool is_shift_free(const struct rk_model *model, const struct rk_head_weights *weights)
-{
-    const size_t last = model->kind->heads - 1;
-    const double alpha = model->config.alpha;
-    const bool in_rank = alpha > 0 && weights->rank[last] != 0.0 && !looks_at_embeddings(model);
-    const bool in_click = alpha < 1 && weights->click[last] != 0.0;
-
-    return !in_click && (!in_rank || rk_loss_shift_invariant(&model->config.loss));
-}
-
 enum rk_status rk_objective_eval(struct rk_objective *objective, const struct rk_model *model,
                                  const float *theta, const struct rk_group *const *groups, size_t n,
                                  struct rk_loss_value *value, struct rk_error *err)
@@ -151,7 +139,8 @@ enum rk_status rk_objective_eval(struct rk_objective *objective, const struct rk
         items += groups[g]->n_items;
     }
     memset(o->head_grad, 0, items * model->kind->heads * sizeof(double));
-    o->shift_free = is_shift_free(model, &weights);
+    /* a click loss notices a shift; one on embeddings pulls at no score */
+    o->shift_free = alpha == 1 && rk_loss_shift_invariant(&model->config.loss);
     if (alpha > 0 && looks_at_embeddings(model)) {
         status = rk_embedding_eval(o, model, theta, groups, n, alpha, &rank_value, err);
     } else if (alpha > 0) {

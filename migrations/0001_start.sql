@@ -92,6 +92,7 @@ CREATE TABLE step (
     outcome     TEXT    NOT NULL CHECK (outcome IN ('published', 'no_op', 'quarantined')),
     reason      TEXT,
     quarantined TEXT    NOT NULL,  -- JSON: log positions of lists that were left out
+    teacher     BLOB,              -- distillation: float32 scores another model gave its lists
     lists       INTEGER NOT NULL,
     pairs       INTEGER NOT NULL,
     loss        REAL,              -- NULL = not a number, here and below

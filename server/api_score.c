@@ -153,6 +153,7 @@ static enum rk_status score(struct api *api, struct api_slot *slot, struct scori
     }
     if (scoring->fell_back) {
         memset(slot->score, 0, scoring->n * sizeof *slot->score);
+        memset(slot->logit, 0, scoring->n * sizeof *slot->logit);
         metrics_add(api->metrics, METRIC_NONFINITE, 1);
     }
     rk_eval_order(slot->score, scoring->n, slot->order, slot->scratch);

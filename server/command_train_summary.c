@@ -70,6 +70,7 @@ void training_write_table(const struct training *training, struct emit *out)
     emit_format(out, "%-10s %zu\n", "items", o->data.items);
     emit_format(out, "%-10s %lld, %.0f lists/s\n", "passes", (long long)o->options->passes,
                 lists_per_second(training));
+    emit_format(out, "%-10s %llu\n", "updates", (unsigned long long)training->updates);
     if (training->diverged > 0) {
         emit_format(out, "%-10s %llu of %llu updates, taken back: %s\n", "diverged",
                     (unsigned long long)training->diverged,

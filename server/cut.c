@@ -17,6 +17,7 @@ void cut_deinit(struct cut *cut)
     free(cut->time_ms);
     rk_group_builder_deinit(&cut->builder);
     list_deinit(&cut->list);
+    teacher_deinit(&cut->teacher);
     *cut = (struct cut){0};
 }
 

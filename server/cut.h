@@ -9,6 +9,7 @@
 #include "list.h"
 #include "model_config.h"
 #include "store.h"
+#include "teacher.h"
 
 #include <rankd/group.h>
 
@@ -29,6 +30,7 @@ struct cut {
     size_t n, capacity;
     struct rk_group_builder builder;
     struct list list;
+    struct teacher teacher; /* begun, or recalled, by the caller where the loss needs one */
 };
 
 /** Frees what a cut owns; a zeroed one is accepted. */
@@ -50,7 +52,8 @@ RK_MUST_CHECK enum rk_status cut_plan(struct store *store, int64_t model,
 /**
  * Makes the groups of a range: each batch list as it is; each ranking with a new event with all its
  * labels so far, if one changed, once; each ranking whose window ended, with the labels of the
- * events within it. Lists that are empty, cannot be read any more or do not fit the model are left
+ * events within it. Where the loss needs a teacher, lists that came without its scores get them
+ * from cut->teacher, and those it has nothing to say of are left out. Lists that are empty, cannot be read any more or do not fit the model are left
  * out, the latter two logged.
  *
  * @return RK_OK; RK_IO; RK_NOMEM.

@@ -92,6 +92,18 @@ struct kept {
     size_t n;
 };
 
+/* Has the teacher score the list, where the loss is about that. RK_NOTFOUND: it has nothing to say. */
+static enum rk_status teach(const struct cutting *c, const struct kept *kept,
+                            const struct assemble_source *source, struct rk_error *err)
+{
+    struct cut *cut = c->cut;
+
+    if (!rk_loss_needs_teacher(&c->config->model.loss) || cut->list.n_taught == cut->list.n_items) {
+        return RK_OK;
+    }
+    return teacher_teach(&cut->teacher, &cut->list, kept->which, kept->n, source, err);
+}
+
 static enum rk_status add_group(const struct cutting *c, const struct kept *kept,
                                 struct rk_error *err)
 {
@@ -105,9 +117,15 @@ static enum rk_status add_group(const struct cutting *c, const struct kept *kept
     if (kept->n == 0) {
         return RK_OK; /* nobody can learn from nothing */
     }
-    status = assemble_group(&cut->list, &c->config->model, &source, kept->which, kept->n, true,
-                            &cut->builder, &view, &where, err);
+    status = teach(c, kept, &source, err);
+    if (status == RK_OK) {
+        status = assemble_group(&cut->list, &c->config->model, &source, kept->which, kept->n, true,
+                                &cut->builder, &view, &where, err);
+    }
     free(revisions.entry);
+    if (status == RK_NOTFOUND) {
+        return RK_OK;
+    }
     if (status == RK_OK && !reserve_groups(cut)) {
         status = rk_fail(err, RK_NOMEM, "out of memory for %zu lists", cut->n);
     }

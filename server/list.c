@@ -24,6 +24,7 @@ void list_reset(struct list *list)
 {
     list->user = list->context = (struct list_entity){0};
     list->n_items = 0;
+    list->n_taught = 0;
     list->n_features = 0;
 }
 
@@ -99,7 +100,7 @@ static bool read_context(const struct json_node *node, const struct rk_space *sp
            list_read_features(&context, RK_CONTEXT, space, list, &list->context, problem);
 }
 
-static bool read_label(const struct json_node *node, struct list_item *item,
+static bool read_label(const struct json_node *node, struct list *list, struct list_item *item,
                        struct problem *problem)
 {
     struct json_node member;
@@ -122,6 +123,7 @@ static bool read_label(const struct json_node *node, struct list_item *item,
             return false;
         }
         item->teacher = (float)number;
+        list->n_taught++;
     }
     return true;
 }
@@ -142,7 +144,7 @@ static bool read_item(const struct json_node *node, const struct rk_space *space
     if (item->entity.id == NULL) {
         return json_problem(node, PROBLEM_VALIDATION_FAILED, problem, "an item needs an id");
     }
-    return !labelled || read_label(node, item, problem);
+    return !labelled || read_label(node, list, item, problem);
 }
 
 /* Room for n items, and a set with at least twice as many places, empty. */

@@ -43,6 +43,7 @@ struct list {
     struct list_entity context;
     struct list_item *item; /* (n_items), owned */
     size_t n_items, cap_items;
+    size_t n_taught; /* items that came with a teacher's score */
     struct rk_feature *feature; /* (n_features), owned */
     size_t n_features, cap_features;
     uint32_t *set; /* (cap_set, a power of two) item number + 1 by id hash, owned */

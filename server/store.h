@@ -312,6 +312,9 @@ struct store_step {
     enum store_outcome outcome;
     char reason[160];  /* "" = none */
     char *quarantined; /* JSON array of log positions; NULL = none; owned by who made it */
+    const void *
+        teacher; /* what a teacher said of its lists, for put alone; read it by store_get_teacher */
+    size_t teacher_bytes;
     int64_t lists, pairs;
     double loss, grad_norm;
     double ndcg, auc, log_loss; /* sums */
@@ -329,6 +332,9 @@ RK_MUST_CHECK enum rk_status store_put_step(struct store *store, struct store_st
 RK_MUST_CHECK enum rk_status store_list_steps(struct store *store, int64_t model, int64_t after,
                                               bool newest, struct store_step *steps, size_t *n,
                                               struct rk_error *err);
+/** What a teacher said of a step's lists: malloc'ed, or NULL and 0 where there was none. */
+RK_MUST_CHECK enum rk_status store_get_teacher(struct store *store, int64_t step, void **scores,
+                                               size_t *bytes, struct rk_error *err);
 /**
  * The step of a model that took a batch or event at log position seq; quarantined is malloc'ed or
  * NULL.

@@ -167,9 +167,10 @@ enum rk_status store_put_step(struct store *store, struct store_step *step, stru
 {
     struct sql sql = sql_start(
         store, "INSERT INTO step (model, version, from_seq, to_seq, due_from, due_to, outcome, "
-               "reason, quarantined, lists, pairs, "
+               "reason, quarantined, teacher, lists, pairs, "
                "loss, grad_norm, ndcg, ndcg_n, auc, auc_n, log_loss, log_loss_n, time_ms) "
-               "VALUES (?, ?, ?, ?, ?, ?, ?, nullif(?, ''), coalesce(?, '[]'), ?, ?, ?, ?, ?, ?, "
+               "VALUES (?, ?, ?, ?, ?, ?, ?, nullif(?, ''), coalesce(?, '[]'), nullif(?, x''), ?, "
+               "?, ?, ?, ?, ?, "
                "?, ?, ?, ?, ?)");
     sql_bind_int(&sql, step->model);
     sql_bind_int(&sql, step->version);
@@ -180,6 +181,7 @@ enum rk_status store_put_step(struct store *store, struct store_step *step, stru
     sql_bind_text(&sql, store_outcome_text(step->outcome));
     sql_bind_text(&sql, step->reason);
     sql_bind_text(&sql, step->quarantined);
+    sql_bind_blob(&sql, step->teacher, step->teacher_bytes);
     sql_bind_int(&sql, step->lists);
     sql_bind_int(&sql, step->pairs);
     sql_bind_real(&sql, step->loss);
@@ -256,6 +258,31 @@ enum rk_status store_list_steps(struct store *store, int64_t model, int64_t afte
     }
     while (read > 0) {
         free(steps[--read].quarantined);
+    }
+    return status;
+}
+
+enum rk_status store_get_teacher(struct store *store, int64_t step, void **scores, size_t *bytes,
+                                 struct rk_error *err)
+{
+    struct sql sql = sql_start(store, "SELECT teacher FROM step WHERE id = ?");
+    sql_bind_int(&sql, step);
+    *scores = NULL;
+    *bytes = 0;
+    if (sql_step(&sql) && sqlite3_column_bytes(sql.stmt, 0) > 0) {
+        *bytes = (size_t)sqlite3_column_bytes(sql.stmt, 0);
+        *scores = malloc(*bytes);
+        if (*scores != NULL) {
+            memcpy(*scores, sqlite3_column_blob(sql.stmt, 0), *bytes);
+        }
+    }
+    enum rk_status status = sql_end(&sql, err);
+    if (status == RK_OK && *bytes > 0 && *scores == NULL) {
+        status = rk_fail(err, RK_NOMEM, "out of memory for a teacher's scores");
+    }
+    if (status != RK_OK) {
+        free(*scores);
+        *scores = NULL;
     }
     return status;
 }

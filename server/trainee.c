@@ -187,6 +187,8 @@ static struct store_step row_of(const struct trainee *t, const struct cut_range 
                              .due_to = range->due_to,
                              .outcome = result->n_quarantined > 0 ? STORE_QUARANTINED : STORE_NO_OP,
                              .quarantined = result->quarantined.text,
+                             .teacher = t->cut.teacher.score,
+                             .teacher_bytes = t->cut.teacher.n * sizeof(float),
                              .lists = (int64_t)t->cut.n,
                              .pairs = (int64_t)result->learned.pairs,
                              .loss = result->learned.updates > 0
@@ -282,6 +284,14 @@ static enum rk_status settle(struct trainee *t, const struct trainee_tools *tool
     return RK_OK;
 }
 
+/* The model the configuration names as the teacher, if it is there. */
+static const struct served *find_teacher(const struct trainee *t, const struct trainee_tools *tools)
+{
+    return tools->models != NULL && t->served->config.teacher[0] != '\0'
+               ? models_find(models_now(tools->models), t->served->config.teacher)
+               : NULL;
+}
+
 enum rk_status trainee_step(struct trainee *trainee, const struct trainee_tools *tools,
                             int64_t log_end, bool *more, struct rk_error *err)
 {
@@ -293,6 +303,7 @@ enum rk_status trainee_step(struct trainee *trainee, const struct trainee_tools 
 
     *more = false;
     if (status == RK_OK) {
+        teacher_begin(&t->cut.teacher, find_teacher(t, tools));
         status = cut_groups(tools->store, t->served->id, &t->served->config, &range, &t->cut, err);
     }
     if (status != RK_OK) {

@@ -37,7 +37,8 @@ struct trainee {
 struct trainee_tools {
     struct store *store; /* a reading connection */
     struct writer *writer;
-    struct metrics *metrics; /* may be NULL */
+    struct metrics *metrics;     /* may be NULL */
+    const struct models *models; /* where teachers are found; NULL: there are none */
 };
 
 /** Makes the trainee of a served model, which outlives it, at the log position its row was made. */

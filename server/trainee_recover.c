@@ -30,6 +30,23 @@ enum rk_status trainee_load(struct trainee *trainee, struct store *store,
 /* ---- steps ---- */
 
 /* Takes a recorded step again. */
+static enum rk_status recall_teacher(struct trainee *t, struct store *store,
+                                     const struct store_step *row, struct rk_error *err)
+{
+    void *scores = NULL;
+    size_t bytes = 0;
+    enum rk_status status = RK_OK;
+
+    if (rk_loss_needs_teacher(&t->served->config.model.loss)) {
+        status = store_get_teacher(store, row->id, &scores, &bytes, err);
+    }
+    if (status == RK_OK) {
+        status = teacher_recall(&t->cut.teacher, scores, bytes, err);
+    }
+    free(scores);
+    return status;
+}
+
 static enum rk_status repeat(struct trainee *t, struct store *store, const struct store_step *row,
                              struct rk_error *err)
 {
@@ -38,9 +55,11 @@ static enum rk_status repeat(struct trainee *t, struct store *store, const struc
                                     .due_from = row->due_from,
                                     .due_to = row->due_to};
     struct step_result result = {0};
-    enum rk_status status =
-        cut_groups(store, t->served->id, &t->served->config, &range, &t->cut, err);
+    enum rk_status status = recall_teacher(t, store, row, err);
 
+    if (status == RK_OK) {
+        status = cut_groups(store, t->served->id, &t->served->config, &range, &t->cut, err);
+    }
     if (status == RK_OK) {
         status = trainee_learn(t, &result, err);
     }

@@ -5,6 +5,7 @@
 #include "log.h"
 #include "trainer_impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,13 @@ static void do_create(struct trainer *trainer, struct trainer_command *command)
     struct rk_error err = {0};
     struct emit text = {0};
 
+    if (t == NULL && command->config.teacher[0] != '\0' &&
+        trainer_find(trainer, command->config.teacher) == NULL) {
+        problem_set(&command->problem, PROBLEM_INVALID_MODEL, "there is no model to teach it");
+        command->problem.has_pointer = true;
+        (void)snprintf(command->problem.pointer, sizeof command->problem.pointer, "/teacher");
+        return;
+    }
     if (t == NULL) {
         command->created = true;
         if (trainer_create(trainer, command->model, &command->config, &err) != RK_OK) {

@@ -59,8 +59,8 @@ static double n_pair_case(struct run *run, const json_t *test)
         label[i] = (uint64_t)json_integer_value(json_array_get(labels, i));
     }
     if (a.n == p.n && a.n == json_array_size(labels)) {
-        value = rk_n_pair(a.v, p.v, label, a.n, a.d,
-                          json_number_value(json_object_get(test, "l2")), 1.0, a.grad, p.grad);
+        value = rk_n_pair(a.v, p.v, label, a.n, a.d, json_number_value(json_object_get(test, "l2")),
+                          1.0, a.grad, p.grad);
     } else {
         trouble(run, "labels", NULL);
     }

@@ -119,13 +119,12 @@ static double *model_gradient(struct run *run, const struct scored_model *m)
     struct rk_gradient grad = {0};
     struct rk_error err = {0};
     double *dense = keep(run, rk_model_params(m->model) * sizeof *dense);
-    struct rk_output_grad out = {
-        .head = m->head_grad,
-        .shift_free = config->alpha == 1.0 && rk_loss_shift_invariant(&config->loss)};
+    struct rk_output_grad out = {.head = m->head_grad,
+                                 .shift_free = config->alpha == 1.0 &&
+                                               rk_loss_shift_invariant(&config->loss)};
     enum rk_status status = rk_gradient_init(&grad, rk_model_rows(m->model), &err);
     for (size_t g = 0; status == RK_OK && g < m->n_groups; g++) {
-        status =
-            rk_model_backward(m->model, m->theta, m->groups[g], m->work[g], &out, &grad, &err);
+        status = rk_model_backward(m->model, m->theta, m->groups[g], m->work[g], &out, &grad, &err);
         out.head += m->groups[g]->n_items * m->heads;
     }
     for (size_t r = 0; r < grad.n_rows; r++) {

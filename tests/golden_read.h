@@ -35,8 +35,7 @@ static enum rk_status add_item(struct rk_group_builder *builder, const json_t *i
 {
     const json_t *x = json_object_get(item, "x");
     size_t n = json_array_size(x == NULL ? item : x);
-    enum rk_status status =
-        rk_group_begin_item(builder, id_key(json_object_get(item, "id")), err);
+    enum rk_status status = rk_group_begin_item(builder, id_key(json_object_get(item, "id")), err);
     for (size_t f = 0; status == RK_OK && f < n; f++) {
         struct rk_feature feature = read_feature(item, f);
         status = rk_group_add(builder, &feature, err);
@@ -163,8 +162,7 @@ static bool read_objective(struct run *run, const json_t *loss, struct rk_model_
     }
     config->separate = mode != NULL && strcmp(json_string_value(mode), "separate") == 0;
     return read_loss(run, json_string_value(name),
-                     json_object_get(loss, rank == NULL ? "params" : "rank_params"),
-                     &config->loss);
+                     json_object_get(loss, rank == NULL ? "params" : "rank_params"), &config->loss);
 }
 
 /* w0, w, V, U, I, W<layer> and b<layer>; NULL: the model has no such tensor. */
@@ -179,8 +177,8 @@ static const struct rk_tensor *find_tensor(const struct rk_model *model, const c
     char name[RK_TENSOR_NAME_MAX];
     size_t n;
     const struct rk_tensor *tensor = rk_model_tensors(model, &n);
-    snprintf(name, sizeof name, "%s.%lu.%s", joint ? "ctrs" : "mlp",
-             2 * strtoul(key + 1, NULL, 10), key[0] == 'W' ? "weight" : "bias");
+    snprintf(name, sizeof name, "%s.%lu.%s", joint ? "ctrs" : "mlp", 2 * strtoul(key + 1, NULL, 10),
+             key[0] == 'W' ? "weight" : "bias");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(names[i][0], key) == 0) {
             snprintf(name, sizeof name, "%s", names[i][1]);
@@ -204,8 +202,7 @@ static size_t element_at(const struct rk_tensor *tensor, size_t i)
 }
 
 /* Every tensor must be given, with as many numbers as it has. */
-static void read_params(struct run *run, const struct rk_model *model, json_t *params,
-                        float *theta)
+static void read_params(struct run *run, const struct rk_model *model, json_t *params, float *theta)
 {
     const char *key;
     json_t *values;

@@ -71,6 +71,21 @@ void learner_assert_as(const struct learner_fixture *f, struct learner_copy copy
     learner_copy_free(&copy);
 }
 
+bool learner_touched(const struct learner_fixture *f, const char *tensor, size_t row)
+{
+    const size_t offset = sample_tensor(f->model, tensor);
+    size_t n, length;
+    const uint32_t *touched = rk_learner_touched(f->learner, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        const size_t at = rk_model_row(f->model, touched[i], &length);
+        if (at == offset + row * length) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool learner_differs(const struct learner_fixture *f, const struct learner_copy *copy)
 {
     return memcmp(f->theta, copy->theta, rk_model_params(f->model) * sizeof(float)) != 0;

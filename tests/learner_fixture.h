@@ -37,6 +37,9 @@ void learner_copy_free(struct learner_copy *copy);
 /* The learner is as the copy, bit for bit; ends the copy. */
 void learner_assert_as(const struct learner_fixture *f, struct learner_copy copy);
 
+/* Is a row of a tensor among those touched since begin? */
+bool learner_touched(const struct learner_fixture *f, const char *tensor, size_t row);
+
 /* Do the parameters differ from the copy's? */
 bool learner_differs(const struct learner_fixture *f, const struct learner_copy *copy);
 

@@ -78,8 +78,8 @@ float *sample_theta(const struct rk_model *model, uint64_t seed)
     }
     const struct rk_model_config *config = rk_model_config(model);
     const size_t first = rk_model_learned(model), rows = rk_space_rows(&config->features);
-    for (size_t i = first; config->standardize && i < rk_model_params(model) && i < first + 3 * rows;
-         i += 3) {
+    for (size_t i = first;
+         config->standardize && i < rk_model_params(model) && i < first + 3 * rows; i += 3) {
         theta[i] = 50;
         theta[i + 1] = (float)rk_random_normal(&random);
         theta[i + 2] = 0.5F + (float)rk_random_uniform(&random);

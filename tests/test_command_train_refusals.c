@@ -19,6 +19,15 @@ static void command_lines_that_make_no_sense_exit_64(void **state)
     assert_offline_run(f, TRAIN "--passes 0", EX_USAGE, "--passes takes");
     assert_offline_run(f, TRAIN "--passes 2x", EX_USAGE, "--passes takes");
     assert_offline_run(f, TRAIN "--seed -1", EX_USAGE, "--seed takes");
+    assert_offline_run(f, TRAIN "--holdout 1", EX_USAGE, "--holdout takes a number from 0");
+    assert_offline_run(f, TRAIN "--holdout -0.1", EX_USAGE, "--holdout takes");
+    assert_offline_run(f, TRAIN "--holdout 0.1x", EX_USAGE, "--holdout takes");
+    assert_offline_run(f, TRAIN "--holdout nan", EX_USAGE, "--holdout takes");
+    assert_offline_run(f, EVAL "--holdout 0.1", EX_USAGE, "unknown option --holdout");
+    assert_offline_run(f, TRAIN "--label y", EX_USAGE, "--label and --group go together");
+    assert_offline_run(f, EVAL "--group q", EX_USAGE, "--label and --group go together");
+    assert_offline_run(f, TRAIN "--item i", EX_USAGE, "--user and --item are columns");
+    assert_offline_run(f, TRAIN "--label y --group q --query s", EX_USAGE, "--query is for");
     assert_offline_run(f, TRAIN "--config", EX_USAGE, "--config needs a value");
     assert_offline_run(f, "train --db a.db --data lists", EX_USAGE, "--model is missing");
     assert_offline_run(f, TRAIN, EX_USAGE, "no database a.db");

@@ -135,6 +135,23 @@ static void three_equal_vectors_give_the_margin_and_finite_gradients(void **stat
     }
 }
 
+/* PyTorch's distance of a vector and the one eps above it is 0, where the norm has no slope. */
+static void distance_0_has_no_slope(void **state)
+{
+    (void)state;
+    struct vectors x = {0};
+
+    for (size_t i = 0; i < D; i++) {
+        x.v[1][i] = 1e-6;
+        x.v[2][i] = 0.25;
+    }
+    assert_close(triplet(&x, 2, false, 1), 1.5, 1e-5, 0);
+    for (size_t i = 0; i < D; i++) {
+        assert_true(x.grad[1][i] == 0);
+        assert_close(x.grad[2][i], -0.5, 1e-5, 0);
+    }
+}
+
 static void n_pair_of_one_class_is_exactly_0(void **state)
 {
     (void)state;
@@ -195,6 +212,7 @@ int main(void)
         cmocka_unit_test(content_triplet_is_exactly_0),
         cmocka_unit_test(triplet_exactly_at_its_margin_still_learns),
         cmocka_unit_test(three_equal_vectors_give_the_margin_and_finite_gradients),
+        cmocka_unit_test(distance_0_has_no_slope),
         cmocka_unit_test(n_pair_of_one_class_is_exactly_0),
         cmocka_unit_test(n_pair_equals_its_plain_sum),
         cmocka_unit_test(n_pair_of_huge_dot_products_is_finite),

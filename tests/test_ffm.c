@@ -39,9 +39,9 @@ static double brute_force(const struct rk_model *model, const float *theta,
         norm += x * x;
         for (size_t b = a + 1; b < n; b++) {
             const size_t j = group->index[entry[b]];
-            pairs += dot(v + i * width + sample_fields[j] * k, v + j * width + sample_fields[i] * k,
-                         k) *
-                     x * (double)group->value[entry[b]];
+            pairs +=
+                dot(v + i * width + sample_fields[j] * k, v + j * width + sample_fields[i] * k, k) *
+                x * (double)group->value[entry[b]];
         }
     }
     return y + (rk_model_config(model)->normalize && norm > 0 ? pairs / norm : pairs);

@@ -220,8 +220,7 @@ static void update_without_pairs_or_that_diverges_leaves_no_name(void **state)
     size_t n;
 
     checked_make(&f, &config, 605);
-    struct rk_group *group =
-        named_group(f.model, 3, (const char *const[]){"a", "b", "c"}, clicked);
+    struct rk_group *group = named_group(f.model, 3, (const char *const[]){"a", "b", "c"}, clicked);
     struct learner_copy before = learner_copy(&f);
     rk_learner_begin(f.learner);
     learn(&f, 3, (const char *const[]){"a", "b", "c"}, (float[]){1, 1});
@@ -234,6 +233,26 @@ static void update_without_pairs_or_that_diverges_leaves_no_name(void **state)
                                     &learned, NULL),
                   RK_DIVERGED);
     learner_assert_as(&f, before);
+    rk_group_destroy(&group);
+    learner_end(&f);
+}
+
+static void feature_without_a_name_has_a_linear_term_only(void **state)
+{
+    (void)state;
+    const struct rk_model_config config = named_config("deepfm");
+    static const uint64_t nameless[3] = {0};
+    struct learner_fixture f;
+
+    checked_make(&f, &config, 608);
+    struct rk_group *group = named_group(f.model, 3, (const char *const[]){"a", "b", "c"}, clicked);
+    struct rk_group view = *group;
+    view.name = nameless;
+    rk_learner_begin(f.learner);
+    (void)sample_update(f.learner, f.theta, &view);
+    assert_true(learner_touched(&f, "linear.weight", group->index[1]));
+    assert_false(learner_touched(&f, "embedding.weight", group->index[1]));
+    assert_false(learner_touched(&f, "fields.weight", 0));
     rk_group_destroy(&group);
     learner_end(&f);
 }
@@ -292,6 +311,7 @@ int main(void)
         cmocka_unit_test(before_learning_every_feature_is_linear),
         cmocka_unit_test(names_are_touched_rows_and_part_of_undo),
         cmocka_unit_test(update_without_pairs_or_that_diverges_leaves_no_name),
+        cmocka_unit_test(feature_without_a_name_has_a_linear_term_only),
         cmocka_unit_test(table_of_anything_is_read_without_harm),
         cmocka_unit_test(indexed_fields_do_not_matter_on_a_hashed_space),
     };

@@ -144,8 +144,8 @@ static void loss_falls_on_separable_lists_for_every_kind(void **state)
 {
     (void)state;
     for (size_t k = 0; k < SAMPLE_KINDS; k++) {
-        struct rk_model_config config = checked_config(sample_kinds[k], RK_INDEXED,
-                                                       "pairwise_logistic");
+        struct rk_model_config config =
+            checked_config(sample_kinds[k], RK_INDEXED, "pairwise_logistic");
         assert_ok(rk_optim_default("adagrad", &config.optim, NULL));
         assert_true(learning_curve(&config, 860) < 0.2);
         config.alpha = 0.5;
@@ -197,6 +197,64 @@ static void n_pair_loss_falls_where_users_have_their_own_items(void **state)
     assert_close(first, log(4), 0.05, 0);
     assert_true(last < 0.1 * first);
     learner_end(&f);
+}
+
+/* Columns 0 and 1 for the user, one of the others for each item. */
+static struct rk_group *two_sided(const struct rk_model *model, struct rk_random *random)
+{
+    struct rk_group_builder builder = {0};
+    struct rk_group view, *copy = NULL;
+
+    assert_ok(rk_group_begin(&builder, &rk_model_config(model)->features, 1, NULL));
+    for (uint32_t i = 0; i < 8; i++) {
+        const uint32_t column = i < 2 ? i : 2 + rk_random_below(random, SAMPLE_COLUMNS - 2);
+        const struct rk_feature f = rk_feature_column(column, (float)rk_random_normal(random));
+        if (i >= 2) {
+            assert_ok(rk_group_begin_item(&builder, 1 + i, NULL));
+            rk_group_label(&builder, (float)rk_random_below(random, 3), 1);
+        }
+        assert_ok(rk_group_add(&builder, &f, NULL));
+    }
+    assert_ok(rk_group_end(&builder, true, &view, NULL));
+    assert_ok(rk_group_copy(&view, &copy, NULL));
+    rk_group_builder_deinit(&builder);
+    return copy;
+}
+
+/*
+ * Where only linear weights tell the items apart, the gradients of bias and everything shared are
+ * sums of a list's score gradients: 0, and not what rounding leaves of it. A mix has all of them.
+ */
+static void shift_free_losses_do_not_touch_what_items_share(void **state)
+{
+    (void)state;
+    for (size_t c = 0; c < 6; c++) {
+        const bool mixed = c >= 3, deep = c % 3 == 2;
+        struct rk_model_config config =
+            checked_config(sample_kinds[c % 3], RK_INDEXED, "pairwise_logistic");
+        struct rk_random random = {871};
+        struct learner_fixture f;
+        config.alpha = mixed ? 0.5 : 1;
+        checked_make(&f, &config, 871);
+        const size_t v = sample_tensor(f.model, "embedding.weight"), n = rk_model_params(f.model);
+        const size_t row = 3 * (c % 3 == 1 ? SAMPLE_FIELDS : 1);
+        memset(f.theta + v + 2 * row, 0, (n - v - 2 * row) * sizeof *f.theta);
+        rk_learner_begin(f.learner);
+        for (int i = 0; i < 10; i++) {
+            struct rk_group *group = two_sided(f.model, &random);
+            struct learner_copy before = learner_copy(&f);
+            (void)sample_update(f.learner, f.theta, group);
+            memcpy(f.theta + v, before.theta + v, (n - v) * sizeof *f.theta);
+            learner_copy_free(&before);
+            rk_group_destroy(&group);
+        }
+        assert_int_equal(learner_touched(&f, "linear.bias", 0), mixed);
+        assert_int_equal(learner_touched(&f, "linear.weight", 0), mixed);
+        assert_int_equal(learner_touched(&f, "embedding.weight", 1), mixed);
+        assert_true(!deep || learner_touched(&f, "mlp.4.bias", 0) == mixed);
+        assert_true(learner_touched(&f, "linear.weight", 5));
+        learner_end(&f);
+    }
 }
 
 static void order_of_items_changes_neither_scores_nor_gradient(void **state)
@@ -297,9 +355,8 @@ static void extreme_scores_learn_or_are_refused_as_diverged(void **state)
         }
         struct rk_learned learned = {0};
         struct learner_copy before = learner_copy(&f);
-        const enum rk_status status =
-            rk_learner_update(f.learner, f.theta, (const struct rk_group *const *)f.group, 4,
-                              &learned, NULL);
+        const enum rk_status status = rk_learner_update(
+            f.learner, f.theta, (const struct rk_group *const *)f.group, 4, &learned, NULL);
         if (status == RK_OK) {
             learner_copy_free(&before);
         } else {
@@ -398,6 +455,7 @@ int main(void)
         cmocka_unit_test(loss_falls_on_separable_lists_for_every_kind),
         cmocka_unit_test(triplet_loss_falls_on_separable_lists),
         cmocka_unit_test(n_pair_loss_falls_where_users_have_their_own_items),
+        cmocka_unit_test(shift_free_losses_do_not_touch_what_items_share),
         cmocka_unit_test(order_of_items_changes_neither_scores_nor_gradient),
         cmocka_unit_test(lists_of_any_shape_are_learned_from),
         cmocka_unit_test(lists_of_equal_labels_have_nothing_to_rank),

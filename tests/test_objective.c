@@ -6,9 +6,9 @@
 #include "test.h"
 
 static const char *const losses[] = {
-    "pairwise_logistic", "margin_ranking",    "smooth_hinge",     "n_pair",
-    "listwise_softmax",  "lambdarank",        "approx_ndcg",      "bce_with_logits",
-    "distill_pointwise", "distill_listwise",  "ranking_distillation"};
+    "pairwise_logistic", "margin_ranking",   "smooth_hinge",        "n_pair",
+    "listwise_softmax",  "lambdarank",       "approx_ndcg",         "bce_with_logits",
+    "distill_pointwise", "distill_listwise", "ranking_distillation"};
 
 #define N_LOSSES (sizeof losses / sizeof *losses)
 
@@ -175,7 +175,8 @@ static void list_without_events_teaches_clicks_but_no_order(void **state)
             struct rk_group *group = flat_group(f.model, 282);
             struct learner_copy before = learner_copy(&f);
             const struct rk_learned learned = sample_update(f.learner, f.theta, group);
-            assert_true(learned.updates == (mixed ? 1U : 0U) && learner_differs(&f, &before) == mixed);
+            assert_true(learned.updates == (mixed ? 1U : 0U) &&
+                        learner_differs(&f, &before) == mixed);
             assert_true(rk_learner_steps(f.learner) == (mixed ? 1U : 0U));
             assert_true(learned.pairs == (mixed ? 5U : 0U) && learned.lists == (mixed ? 1U : 0U));
             learner_copy_free(&before);
@@ -247,19 +248,42 @@ static void triplets_are_user_clicked_item_and_shown_item(void **state)
     learner_end(&f);
 }
 
-/* A list of one item with a label, for a user and an item of the tables. */
-static struct rk_group *clicked_one(const struct rk_model *model, uint64_t user, uint64_t item)
+/* A list without features: a user and items of the tables. */
+static struct rk_group *id_group(const struct rk_model *model, uint64_t user, size_t n,
+                                 const uint64_t *item, const float *label)
 {
     struct rk_group_builder builder = {0};
     struct rk_group view, *copy = NULL;
 
     assert_ok(rk_group_begin(&builder, &rk_model_config(model)->features, user, NULL));
-    assert_ok(rk_group_begin_item(&builder, item, NULL));
-    rk_group_label(&builder, 1, 1);
+    for (size_t i = 0; i < n; i++) {
+        assert_ok(rk_group_begin_item(&builder, item[i], NULL));
+        rk_group_label(&builder, label[i], 1);
+    }
     assert_ok(rk_group_end(&builder, true, &view, NULL));
     assert_ok(rk_group_copy(&view, &copy, NULL));
     rk_group_builder_deinit(&builder);
     return copy;
+}
+
+static void list_with_an_id_missing_has_no_triplets(void **state)
+{
+    (void)state;
+    const struct rk_model_config config = embedding_config(RK_TRIPLET);
+    static const struct {
+        uint64_t user, item[3];
+    } lists[] = {{1, {2, 3, 4}}, {0, {2, 3, 4}}, {1, {0, 3, 4}}, {1, {2, 3, 0}}};
+
+    for (size_t l = 0; l < 4; l++) {
+        struct learner_fixture f;
+        checked_make(&f, &config, 287);
+        f.theta[sample_tensor(f.model, "item_embedding.weight") + 3] = 2; /* item 2, far off */
+        struct rk_group *group =
+            id_group(f.model, lists[l].user, 3, lists[l].item, (float[]){1, 1, 0});
+        assert_int_equal(sample_update(f.learner, f.theta, group).pairs, l == 0 ? 2 : 0);
+        rk_group_destroy(&group);
+        learner_end(&f);
+    }
 }
 
 /* Two lists with the same clicked item have no negative; the l2 term alone is no lesson. */
@@ -273,8 +297,8 @@ static void n_pairs_need_two_different_clicked_items(void **state)
         struct rk_learned learned = {0};
         struct learner_fixture f;
         checked_make(&f, &config, 285);
-        struct rk_group *one = clicked_one(f.model, 1, 5);
-        struct rk_group *two = clicked_one(f.model, second[s][0], second[s][1]);
+        struct rk_group *one = id_group(f.model, 1, 1, (uint64_t[]){5}, (float[]){1});
+        struct rk_group *two = id_group(f.model, second[s][0], 1, &second[s][1], (float[]){1});
         const struct rk_group *groups[] = {one, two};
         struct learner_copy before = learner_copy(&f);
         assert_ok(rk_learner_update(f.learner, f.theta, groups, 2, &learned, NULL));
@@ -285,6 +309,31 @@ static void n_pairs_need_two_different_clicked_items(void **state)
         rk_group_destroy(&two);
         learner_end(&f);
     }
+}
+
+static void n_pairs_are_users_and_their_lists_best_items(void **state)
+{
+    (void)state;
+    const struct rk_model_config config = embedding_config(RK_N_PAIR_EMBEDDING);
+    static const uint64_t items[] = {1, 2, 3, 4, 5, 6};
+    struct rk_learned learned = {0};
+    struct learner_fixture f;
+
+    checked_make(&f, &config, 288);
+    struct rk_group *one = id_group(f.model, 1, 3, items, (float[]){1, 2, 2});
+    struct rk_group *two = id_group(f.model, 3, 3, items + 3, (float[]){0, 0, 0.5F});
+    const struct rk_group *groups[] = {one, two};
+    rk_learner_begin(f.learner);
+    assert_ok(rk_learner_update(f.learner, f.theta, groups, 2, &learned, NULL));
+    for (size_t i = 0; i < SAMPLE_ITEMS; i++) {
+        assert_int_equal(learner_touched(&f, "item_embedding.weight", i), i == 1 || i == 5);
+    }
+    for (size_t u = 0; u < SAMPLE_USERS; u++) {
+        assert_int_equal(learner_touched(&f, "user_embedding.weight", u), u == 0 || u == 2);
+    }
+    rk_group_destroy(&one);
+    rk_group_destroy(&two);
+    learner_end(&f);
 }
 
 static void embedding_loss_of_a_kind_without_embeddings_is_the_loss_on_scores(void **state)
@@ -315,6 +364,8 @@ int main(void)
         cmocka_unit_test(list_without_events_teaches_clicks_but_no_order),
         cmocka_unit_test(separate_heads_learn_apart),
         cmocka_unit_test(triplets_are_user_clicked_item_and_shown_item),
+        cmocka_unit_test(list_with_an_id_missing_has_no_triplets),
+        cmocka_unit_test(n_pairs_are_users_and_their_lists_best_items),
         cmocka_unit_test(n_pairs_need_two_different_clicked_items),
         cmocka_unit_test(embedding_loss_of_a_kind_without_embeddings_is_the_loss_on_scores),
     };
