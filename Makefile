@@ -33,6 +33,7 @@ SERVER := $(patsubst %.c,$(B)/%.o,$(filter-out server/main.c,$(wildcard server/*
 EMBED := $(B)/embed.o
 TEST_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_%.c tests/golden.c,$(wildcard tests/*.c)))
 TESTS := $(patsubst tests/%.c,$(B)/%,$(wildcard tests/test_*.c))
+THREADED := pair live models catalogue writer trainee trainee_recover trainer trainer_commands api api_score api_feedback http serve
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/bench_*.c))
 GOLDEN ?= $(wildcard ../shared/golden)
@@ -58,8 +59,8 @@ golden: $(B)/golden ## run the golden numbers of GOLDEN=<folder>
 	$(B)/golden $(GOLDEN)
 asan: ## tests under address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory VARIANT=asan test
-tsan: ## tests under the thread sanitizer
-	@$(MAKE) --no-print-directory VARIANT=tsan test
+tsan: ## tests with threads under the thread sanitizer (without address randomisation, which its shadow memory does not stand)
+	@setarch -R $(MAKE) --no-print-directory VARIANT=tsan TESTS="$(THREADED:%=build/tsan/test_%)" test
 fuzz: ## feed the readers damaged input for SECS seconds each (libFuzzer)
 	@command -v clang-14 >/dev/null || { echo "rankd: missing package: clang-14"; exit 1; }
 	@ls "$$(clang-14 -print-resource-dir)"/lib/linux/libclang_rt.fuzzer-* >/dev/null 2>&1 || { echo "rankd: missing package: libclang-rt-14-dev"; exit 1; }

@@ -2,7 +2,8 @@
  * DeepFM (Guo et al., IJCAI 2017): a factorization machine plus an MLP over the concatenated field
  * sums, with shared embeddings.
  *
- * With S_F the sum of v_j x_j over the features j of field F (0 where the field is absent) and S = sum_F S_F:
+ * With S_F the sum of v_j x_j over the features j of field F (0 where the field is absent) and
+ * S = sum_F S_F:
  *     y = w0 + <w,x> + 1/2 (|S|^2 - sum_j |v_j|^2 x_j^2) + MLP([S_0, S_1, ...])
  */
 #include "fields.h"
@@ -167,8 +168,8 @@ struct pull {
 };
 
 /*
- * d/dw_j = x_j; d/dv_j = x_j (S - v_j x_j + dMLP/dS_F). The product v x is the very one that forward
- * added.
+ * d/dw_j = x_j; d/dv_j = x_j (S - v_j x_j + dMLP/dS_F). The product v x is the very one that
+ * forward added.
  */
 static bool add_row(const struct rk_model *model, const float *theta,
                     const struct rk_fields *fields, const struct rk_group *group, size_t row,

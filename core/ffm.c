@@ -2,7 +2,7 @@
  * Field-aware factorization machines (Juan et al., RecSys 2016): the pair of features a, b uses the
  * vector of a for b's field and of b for a's field.
  *
- * With A[F][G] the sum of v_{a,G} x_a over the features a of field F, the pairs of a list's item are
+ * With A[F][G] the sum of v_{a,G} x_a over the features a of field F, the pairs of an item are
  *     1/2 (sum_{F,G} <A[F][G], A[G][F]> - sum_a <v_{a,F(a)}, v_{a,F(a)}> x_a^2)
  * so that the cost is linear in the features, the user's and context's sums are made once, and the
  * gradient of v_{a,G} is x_a (A[G][F(a)] - [G = F(a)] v_{a,G} x_a): the factorization machine's, by

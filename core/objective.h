@@ -10,7 +10,7 @@
 
 #include "model_impl.h"
 
-/* Weights of the heads: in what the ranking loss sees, in the click logit, in what a list is ordered by. */
+/* Weights of the heads: in what the ranking loss sees, in the click logit, in a list's order. */
 struct rk_head_weights {
     double rank[RK_MODEL_HEADS_MAX];
     double click[RK_MODEL_HEADS_MAX];

@@ -2,7 +2,6 @@
  * Status texts and error filling. The one core file that includes stdio.h, for vsnprintf.
  */
 #include <rankd/status.h>
-
 #include <stdarg.h>
 #include <stdio.h>
 

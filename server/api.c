@@ -175,6 +175,11 @@ bool api_is_ndjson(const struct api_call *call)
     return is_type(call->content_type, "application/x-ndjson");
 }
 
+bool api_is_tensor_file(const struct api_call *call)
+{
+    return is_type(call->content_type, API_TENSOR_FILE);
+}
+
 /*
  * Room for all tensors of a model, with the optimizer's, as F64. @return false: there is no such
  * model.
@@ -262,7 +267,7 @@ static bool check_body(struct api *api, const struct api_route *route, struct ap
         return !api_fail(call, PROBLEM_UNSUPPORTED_MEDIA_TYPE,
                          "send application/json or application/x-ndjson");
     }
-    if (route->body == API_TENSORS && !is_type(call->content_type, API_TENSOR_FILE)) {
+    if (route->body == API_TENSORS && !api_is_tensor_file(call)) {
         return !api_fail(call, PROBLEM_UNSUPPORTED_MEDIA_TYPE, "send %s", API_TENSOR_FILE);
     }
     return true;

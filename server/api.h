@@ -82,6 +82,9 @@ RK_MUST_CHECK enum rk_status api_init(struct api *api, const char *db, size_t n_
                                       struct rk_error *err);
 void api_deinit(struct api *api);
 
+/** Is a call's body a tensor file: of a model's size, not of a request's? */
+bool api_is_tensor_file(const struct api_call *call);
+
 /**
  * Body bytes a route takes: checked before the body is read. 0: the route is not there or takes
  * none.

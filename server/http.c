@@ -170,14 +170,14 @@ static struct request *request_create(struct http *http, struct MHD_Connection *
 /* ---- the body ---- */
 
 /*
- * Takes n bytes out of the pool that all requests share. A body that may be larger than the whole
- * pool, the import of a large model, is counted apart: one at a time.
+ * Takes n bytes out of the pool that all requests share. A tensor file that may be larger than
+ * the whole pool is counted apart: one at a time.
  */
 static bool take_memory(struct request *request, size_t n)
 {
     struct http *http = request->http;
 
-    if (request->limit > http->options.body_pool_bytes) {
+    if (api_is_tensor_file(&request->call) && request->limit > http->options.body_pool_bytes) {
         request->large = request->large || !atomic_exchange(&http->large, true);
         return request->large || problem_set(&request->refusal, PROBLEM_OVERLOADED,
                                              "another large body is being taken");

@@ -43,7 +43,7 @@ struct list {
     struct list_entity context;
     struct list_item *item; /* (n_items), owned */
     size_t n_items, cap_items;
-    size_t n_taught; /* items that came with a teacher's score */
+    size_t n_taught;            /* items that came with a teacher's score */
     struct rk_feature *feature; /* (n_features), owned */
     size_t n_features, cap_features;
     uint32_t *set; /* (cap_set, a power of two) item number + 1 by id hash, owned */
@@ -93,7 +93,8 @@ uint64_t list_id_hash(enum rk_side side, const char *id, size_t n);
  * @param space  hashed: the low bits of the id's hash; indexed: the id is the row's number in decimal.
  * @return RK_OK; RK_MISMATCH: no number, or a row outside the table.
  */
-RK_MUST_CHECK enum rk_status list_key(const struct rk_space *space, const struct list_entity *entity,
-                                      uint64_t *key, struct rk_error *err);
+RK_MUST_CHECK enum rk_status list_key(const struct rk_space *space,
+                                      const struct list_entity *entity, uint64_t *key,
+                                      struct rk_error *err);
 
 #endif

@@ -145,7 +145,8 @@ enum rk_status trainer_start(struct store *store, struct writer *writer, struct 
     }
     t->last = &t->first;
     t->options = *options;
-    t->tools = (struct trainee_tools){.store = store, .writer = writer, .metrics = metrics, .models = models};
+    t->tools = (struct trainee_tools){
+        .store = store, .writer = writer, .metrics = metrics, .models = models};
     t->models = models;
     pthread_mutex_init(&t->lock, NULL);
     pthread_condattr_init(&monotonic);

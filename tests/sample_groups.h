@@ -24,7 +24,7 @@ struct rk_model_config sample_config(const char *loss, const char *optim);
 /* The same on a hashed space of 5 bits with standardised numbers. */
 struct rk_model_config sample_hashed_config(const char *loss, const char *optim);
 
-/* The kinds, and those with one head and losses on scores. */
+/* The kinds; the last one has two heads. */
 #define SAMPLE_KINDS 4
 extern const char *const sample_kinds[SAMPLE_KINDS];
 
@@ -79,8 +79,8 @@ void sample_score(const struct rk_model *model, const float *theta, const struct
                   double *score);
 
 /*
- * The reduced loss of n groups, of a model with one head and a loss on its scores alone. grad NULL: only that; else out, (params), the gradient; met NULL
- * or out, (rows), whether a row is part of it.
+ * The reduced loss of n groups, of a model with one head and a loss on its scores alone. grad NULL:
+ * only that; else out, (params), the gradient; met NULL or out, (rows): a row is part of it.
  */
 double sample_loss(const struct rk_model *model, const float *theta,
                    const struct rk_group *const *groups, size_t n, double *grad, bool *met);

@@ -4,6 +4,7 @@
 #ifndef RANKD_TEST_H
 #define RANKD_TEST_H
 
+#include <cmocka.h> /* after its own needs above */
 #include <math.h>
 #include <rankd/status.h>
 #include <setjmp.h>
@@ -13,8 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h> /* after its own needs above */
 
 /* |actual - expected| <= atol + rtol * |expected|; NaN equals NaN. */
 #define assert_close(actual, expected, rtol, atol)                                                 \
@@ -34,6 +33,7 @@
         }                                                                                          \
     } while (0)
 
-#define assert_status(call, expected) assert_string_equal(rk_status_text(call), rk_status_text(expected))
+#define assert_status(call, expected)                                                              \
+    assert_string_equal(rk_status_text(call), rk_status_text(expected))
 
 #endif

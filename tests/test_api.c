@@ -89,9 +89,9 @@ static void limits_of_bodies_are_those_of_the_route_and_the_media_type(void **st
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct problem problem = {0};
         bool needed;
-        assert_int_equal(api_body_limit(NULL, cases[i].method, cases[i].path, cases[i].type,
-                                        &needed, &problem),
-                         cases[i].limit);
+        assert_int_equal(
+            api_body_limit(NULL, cases[i].method, cases[i].path, cases[i].type, &needed, &problem),
+            cases[i].limit);
         assert_int_equal(needed, cases[i].needed);
     }
 }

@@ -250,7 +250,8 @@ static const struct {
     const char *detail;
 } misfits[] = {
     {NULL, NULL, NULL, 0, "tensor \"embedding.weight\" is missing"},
-    {"embedding.bias", "F32", "[3,2]", 1, "tensor \"embedding.bias\" is not one of this fm model's"},
+    {"embedding.bias", "F32", "[3,2]", 1,
+     "tensor \"embedding.bias\" is not one of this fm model's"},
     {"optimizer.sum.linear.bias", "F32", "[6]", 1,
      "tensor \"optimizer.sum.linear.bias\" is not one of this fm model's"},
     {"linear.bias", "F32", "[6]", 1, "tensor \"linear.bias\": a duplicate name at header byte "},
@@ -337,8 +338,7 @@ static size_t limit_of(struct api_fixture *fixture, const char *path, const char
 {
     struct problem problem = {0};
     bool needed;
-    const size_t limit =
-        api_body_limit(&fixture->api, "POST", path, TENSORS, &needed, &problem);
+    const size_t limit = api_body_limit(&fixture->api, "POST", path, TENSORS, &needed, &problem);
     assert_true(needed);
     *slug = problem.kind == PROBLEM_NONE ? "" : problem_slug(problem.kind);
     return limit;

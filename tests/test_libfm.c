@@ -1,9 +1,8 @@
 /*
  * libFM's model file: read as libFM writes it, refused with the line where it is not.
  */
-#include "libfm.h"
-
 #include "learning_fixture.h"
+#include "libfm.h"
 #include "test.h"
 
 #define FM3 "{\"kind\":\"fm\",\"features\":{\"space\":\"indexed\",\"size\":3},\"dim\":2}"

@@ -241,9 +241,13 @@ static void triplets_are_user_clicked_item_and_shown_item(void **state)
 {
     (void)state;
     const struct rk_model_config config = embedding_config(RK_TRIPLET);
+    const struct sample_shape flat = {.n_items = 6, .n_own = 1, .grades = 1};
+    struct rk_random random = {284};
     struct learner_fixture f;
 
     checked_make(&f, &config, 284);
+    rk_group_destroy(&f.group[2]);
+    f.group[2] = sample_group(f.model, &flat, &random); /* a list that has none */
     assert_close(objective_value(&f, 5), triplets_by_hand(&f, 5), 1e-13, 0);
     learner_end(&f);
 }

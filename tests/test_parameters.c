@@ -1,9 +1,8 @@
 /*
  * Parameters from elsewhere: what goes in comes out where it belongs, and what does not fit is named.
  */
-#include "parameters.h"
-
 #include "learning_fixture.h"
+#include "parameters.h"
 #include "tensor_file.h"
 #include "test.h"
 #include "trainee_fixture.h"
@@ -251,7 +250,9 @@ static const struct {
 } misfits[] = {
     {"embedding.weights", "F32", "[3,2]", 1, RK_MISMATCH,
      "tensor \"embedding.weights\" is not one of this fm model's"},
-    {"\xc3\xa4" "bcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz", "F32", "[3,2]", 1, RK_MISMATCH,
+    {"\xc3\xa4"
+     "bcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
+     "F32", "[3,2]", 1, RK_MISMATCH,
      "tensor \"\?\?bcdefghijklmnopqrstuvwxyzabcdefghijklm\" is not one of this fm model's"},
     {"embedding.weight", "F32", "[2,3]", 1, RK_MISMATCH,
      "tensor \"embedding.weight\" has shape (2, 3), the model needs (3, 2)"},
@@ -306,8 +307,9 @@ static void what_is_no_safetensors_file_is_refused(void **state)
     for (size_t cut = 0; cut < n; cut++) {
         assert_status(parameters_import(model, bytes, cut, 1, &file, NULL), RK_CORRUPT);
     }
-    assert_status(parameters_import(model, "PK\003\004, a zip file of torch.save", 30, 1, &file, NULL),
-                  RK_CORRUPT);
+    assert_status(
+        parameters_import(model, "PK\003\004, a zip file of torch.save", 30, 1, &file, NULL),
+        RK_CORRUPT);
     assert_null(file.bytes);
     free(bytes);
     rk_model_destroy(&model);
