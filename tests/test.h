@@ -4,7 +4,8 @@
 #ifndef RANKD_TEST_H
 #define RANKD_TEST_H
 
-#include <cmocka.h> /* after its own needs above */
+/* cmocka.h needs the others before it. */
+/* clang-format off */
 #include <math.h>
 #include <rankd/status.h>
 #include <setjmp.h>
@@ -14,6 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
+/* clang-format on */
 
 /* |actual - expected| <= atol + rtol * |expected|; NaN equals NaN. */
 #define assert_close(actual, expected, rtol, atol)                                                 \
