@@ -118,9 +118,13 @@ static int check(const struct admin_options *options)
     const char *command = admin_command_text(options->command);
 
     for (size_t i = 0; i < FLAG_COUNT; i++) {
-        const char *text;
-        memcpy(&text, (const char *)options + flags[i].offset, sizeof text);
-        if ((flags[i].required & options->command) != 0 && text == NULL) {
+        const char *text = NULL;
+        if ((flags[i].required & options->command) == 0) {
+            continue;
+        }
+        memcpy(&text, (const char *)options + flags[i].offset,
+               sizeof text); /* none but texts are */
+        if (text == NULL) {
             (void)fprintf(stderr, "rankd %s: --%s is missing (see rankd %s --help)\n", command,
                           flags[i].name, command);
             return EX_USAGE;

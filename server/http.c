@@ -197,6 +197,19 @@ static void give_memory(struct request *request, size_t n)
     }
 }
 
+/* The body has done its work: whoever gets the answer may send the next large one at once. */
+static void drop_body(struct request *request)
+{
+    free(request->body);
+    give_memory(request, request->body_room);
+    if (request->large) {
+        atomic_store(&request->http->large, false);
+    }
+    request->large = false;
+    request->body = NULL;
+    request->body_n = request->body_room = 0;
+}
+
 /* Room for n bytes more, which are within the limit. */
 static bool reserve(struct request *request, size_t n)
 {
@@ -277,6 +290,7 @@ static enum MHD_Result send_answer(struct request *request)
     struct MHD_Response *response;
     enum MHD_Result queued;
 
+    drop_body(request);
     response = MHD_create_response_from_buffer(n, text, MHD_RESPMEM_MUST_FREE);
     if (response == NULL) {
         free(text);
@@ -356,11 +370,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     if (request == NULL) {
         return;
     }
-    free(request->body);
-    give_memory(request, request->body_room);
-    if (request->large) {
-        atomic_store(&http->large, false);
-    }
+    drop_body(request);
     atomic_fetch_sub(&http->under_way, 1);
     api_call_deinit(&request->call);
     free(request->path);

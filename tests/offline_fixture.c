@@ -77,7 +77,27 @@ static void restore(int fd, int kept, char text[OFFLINE_TEXT_MAX])
     (void)close(kept);
 }
 
-/* Runs "train ..." or "eval ..." and keeps what it prints. @return its exit code. */
+static const struct {
+    const char *name;
+    int (*run)(int argc, char *const *argv);
+} commands[] = {{"train", command_train},
+                {"eval", command_eval},
+                {"export", command_export},
+                {"import", command_import},
+                {"model", command_model}};
+
+static int run_command(int n, char *const *words)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(words[0], commands[i].name) == 0) {
+            return commands[i].run(n - 1, words + 1);
+        }
+    }
+    fail_msg("there is no command %s here", words[0]);
+    return EX_USAGE;
+}
+
+/* Runs a command and keeps what it prints. @return its exit code. */
 static int run(struct offline_fixture *f, const char *line)
 {
     char *words[WORDS_MAX], *rest = NULL, *copy = strdup(line);
@@ -91,7 +111,7 @@ static int run(struct offline_fixture *f, const char *line)
     (void)fflush(stdout);
     kept_out = redirect(STDOUT_FILENO, "stdout.txt");
     kept_error = redirect(STDERR_FILENO, "stderr.txt");
-    code = (strcmp(words[0], "train") == 0 ? command_train : command_eval)(n - 1, words + 1);
+    code = run_command(n, words);
     restore(STDERR_FILENO, kept_error, f->error);
     restore(STDOUT_FILENO, kept_out, f->out);
     free(copy);

@@ -1,5 +1,5 @@
 /*
- * rankd train and rankd eval, called as main calls them, in a folder of their own that is the
+ * The commands that need no server, called as main calls them, in a folder of their own that is the
  * working directory: fm.json is a model of three columns, lists are data for it.
  */
 #ifndef RANKD_OFFLINE_FIXTURE_H
@@ -31,7 +31,7 @@ void offline_write_text(const char *path, const char *text);
 /* n lists of three: column 1 tells good items from bad ones; the better ones stand last. */
 void offline_write_lists(const char *path, int n);
 
-/* Runs "train ..." or "eval ..." and asserts its code, and for a failure one line that has these
+/* Runs "train ...", "import ..." and the like and asserts its code, and for a failure one line that has these
  * words and nothing on stdout. */
 void assert_offline_run(struct offline_fixture *f, const char *line, int code, const char *words);
 

@@ -22,11 +22,12 @@ static uint16_t half_of(double value)
 
 static void put(struct tensor_file *file, const void *bytes, size_t n)
 {
-    char *grown = realloc(file->data, file->data_n + n);
-
-    assert_non_null(grown);
-    memcpy(grown + file->data_n, bytes, n);
-    file->data = grown;
+    if (file->data_n + n > file->data_room) {
+        file->data_room = 2 * (file->data_n + n);
+        file->data = realloc(file->data, file->data_room);
+        assert_non_null(file->data);
+    }
+    memcpy(file->data + file->data_n, bytes, n);
     file->data_n += n;
 }
 

@@ -10,8 +10,8 @@
 
 struct tensor_file {
     char header[8192];
-    char *data; /* (data_n) owned */
-    size_t data_n;
+    char *data; /* (data_n of data_room) owned */
+    size_t data_n, data_room;
 };
 
 /* Adds a tensor; dtype "F64", "F32", "F16" or "BF16"; the two halves only take what they hold
