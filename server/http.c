@@ -128,31 +128,26 @@ static void read_head(struct request *request)
 
 static void park(struct api_call *call)
 {
-    struct request *request = call->owner;
-
-    MHD_suspend_connection(request->connection);
+    MHD_suspend_connection(((struct request *)call->owner)->connection);
 }
 
 static void finish(struct api_call *call)
 {
-    struct request *request = call->owner;
-
-    MHD_resume_connection(request->connection);
+    MHD_resume_connection(((struct request *)call->owner)->connection);
 }
 
 static struct request *request_create(struct http *http, struct MHD_Connection *connection,
                                       const char *path, const char *method)
 {
     struct request *request = calloc(1, sizeof *request);
+    char *copy = strdup(path);
 
-    if (request == NULL) {
-        return NULL;
-    }
-    request->path = strdup(path);
-    if (request->path == NULL) {
+    if (request == NULL || copy == NULL) {
         free(request);
+        free(copy);
         return NULL;
     }
+    request->path = copy;
     request->http = http;
     request->connection = connection;
     request->call = (struct api_call){.method = method,
@@ -268,12 +263,9 @@ static void add_headers(struct MHD_Response *response, const struct request *req
     if (call->answer_type != NULL && call->status != MHD_HTTP_NO_CONTENT) {
         (void)MHD_add_response_header(response, "Content-Type", call->answer_type);
     }
-    if (call->allow[0] != '\0') {
-        (void)MHD_add_response_header(response, "Allow", call->allow);
-    }
-    if (call->location[0] != '\0') {
-        (void)MHD_add_response_header(response, "Location", call->location);
-    }
+    /* Empty values are refused, and nothing is added. */
+    (void)MHD_add_response_header(response, "Allow", call->allow);
+    (void)MHD_add_response_header(response, "Location", call->location);
     if (call->retry_after_s > 0) {
         (void)snprintf(number, sizeof number, "%d", call->retry_after_s);
         (void)MHD_add_response_header(response, "Retry-After", number);
@@ -287,11 +279,9 @@ static enum MHD_Result send_answer(struct request *request)
 {
     size_t n = 0;
     char *text = emit_take(&request->call.answer, &n);
-    struct MHD_Response *response;
     enum MHD_Result queued;
-
+    struct MHD_Response *response = MHD_create_response_from_buffer(n, text, MHD_RESPMEM_MUST_FREE);
     drop_body(request);
-    response = MHD_create_response_from_buffer(n, text, MHD_RESPMEM_MUST_FREE);
     if (response == NULL) {
         free(text);
         return MHD_NO;
