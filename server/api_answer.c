@@ -89,7 +89,7 @@ bool api_error(struct api_call *call, const struct rk_error *err)
     return api_problem(call, &problem);
 }
 
-void api_outcome_problem(const struct writer_outcome *outcome, struct problem *problem)
+bool api_outcome_problem(struct api_call *call, const struct writer_outcome *outcome)
 {
     static const enum problem_kind by_trouble[] = {
         [STORE_FINE] = PROBLEM_STORAGE_ERROR,      [STORE_FAILED] = PROBLEM_STORAGE_ERROR,
@@ -97,12 +97,12 @@ void api_outcome_problem(const struct writer_outcome *outcome, struct problem *p
         [STORE_DAMAGED] = PROBLEM_STORAGE_CORRUPT, [STORE_LOCKED] = PROBLEM_STORAGE_BUSY};
 
     if (outcome->err.status == RK_BUSY) {
-        problem_set(problem, PROBLEM_OVERLOADED, "%s", outcome->err.text);
-    } else if (outcome->err.status == RK_NOMEM) {
-        problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory to write");
-    } else {
-        problem_set(problem, by_trouble[outcome->trouble], "nothing of this request was stored");
+        return api_fail(call, PROBLEM_OVERLOADED, "%s", outcome->err.text);
     }
+    if (outcome->err.status == RK_NOMEM) {
+        return api_fail(call, PROBLEM_OUT_OF_MEMORY, "no memory to write");
+    }
+    return api_fail(call, by_trouble[outcome->trouble], "nothing of this request was stored");
 }
 
 bool api_park_job(struct api *api, struct api_call *call, struct writer_job *job)

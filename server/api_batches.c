@@ -55,7 +55,6 @@ static void batch_done(struct writer_job *job, const struct writer_outcome *outc
 {
     struct batch *batch = (struct batch *)job;
     struct api_call *call = batch->call;
-    struct problem problem = {0};
 
     if (outcome->err.status == RK_OK) {
         metrics_add(batch->api->metrics, METRIC_GROUPS_ACCEPTED,
@@ -66,8 +65,7 @@ static void batch_done(struct writer_job *job, const struct writer_outcome *outc
         (void)api_fail(call, PROBLEM_BATCH_CONFLICT,
                        "the batch id was used before with other lists");
     } else {
-        api_outcome_problem(outcome, &problem);
-        (void)api_problem(call, &problem);
+        (void)api_outcome_problem(call, outcome);
     }
     batch_free(batch);
     call->finish(call);

@@ -125,11 +125,9 @@ static void change_done(struct writer_job *job, const struct writer_outcome *out
 {
     struct change *change = (struct change *)job;
     struct api_call *call = change->call;
-    struct problem problem = {0};
 
     if (outcome->err.status != RK_OK) {
-        api_outcome_problem(outcome, &problem);
-        (void)api_problem(call, &problem);
+        (void)api_outcome_problem(call, outcome);
     } else {
         if (change->entries.n > 0 || change->existed) {
             remember(change);

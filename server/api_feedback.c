@@ -68,14 +68,12 @@ static void feedback_done(struct writer_job *job, const struct writer_outcome *o
 {
     struct feedback *feedback = (struct feedback *)job;
     struct api_call *call = feedback->call;
-    struct problem problem = {0};
 
     if (outcome->err.status == RK_OK) {
         write_results(feedback, &call->answer);
         (void)api_answer(call, 200);
     } else {
-        api_outcome_problem(outcome, &problem);
-        (void)api_problem(call, &problem);
+        (void)api_outcome_problem(call, outcome);
     }
     feedback_free(feedback);
     call->finish(call);

@@ -15,7 +15,7 @@ struct api_slot {
     struct store *store; /* a reading connection */
     struct list list;
     struct rk_group_builder builder;
-    void *work; /* (cap_work) bytes of a forward pass */
+    unsigned char *work; /* (cap_work) bytes of a forward pass */
     size_t cap_work;
     double *head;  /* (cap_score) as a forward pass gives them: heads, items */
     double *logit; /* click logits, with score, order and scratch */
@@ -59,8 +59,8 @@ bool api_error(struct api_call *call, const struct rk_error *err);
 void api_write_problem(const struct api_call *call, const struct problem *problem,
                        struct emit *out);
 
-/* The problem of a job that was not committed. */
-void api_outcome_problem(const struct writer_outcome *outcome, struct problem *problem);
+/* Answers with the problem of a job that was not committed. */
+bool api_outcome_problem(struct api_call *call, const struct writer_outcome *outcome);
 
 /* Handles a call with the model that its path names, or answers that there is none. */
 typedef bool (*api_model_handler)(struct api *api, struct api_slot *slot, struct api_call *call,

@@ -154,14 +154,6 @@ static void answer_train(struct api_waiting *waiting)
     (void)api_answer(waiting->call, command->unfinished ? 202 : 200);
 }
 
-static bool is_name(const char *name)
-{
-    const size_t n = strlen(name);
-
-    return n >= 1 && n <= STORE_NAME_MAX &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == n;
-}
-
 bool api_model_put(struct api *api, struct api_slot *slot, struct api_call *call)
 {
     struct api_waiting *waiting;
@@ -171,9 +163,9 @@ bool api_model_put(struct api *api, struct api_slot *slot, struct api_call *call
     bool read;
 
     (void)slot;
-    if (!is_name(call->param[0])) {
+    if (!model_name_valid(call->param[0])) {
         return api_fail(call, PROBLEM_INVALID_MODEL,
-                        "a model's name is 1 to %d of a-z, 0-9, _ and -", STORE_NAME_MAX);
+                        "a model's name is 1 to %d of a-z, 0-9, _ and -", MODEL_NAME_MAX);
     }
     waiting = api_waiting_create(api, call, TRAINER_CREATE, answer_model);
     if (waiting == NULL) {

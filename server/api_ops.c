@@ -51,13 +51,11 @@ static enum rk_status probe_run(struct writer_job *job, struct store *store, str
 static void probe_done(struct writer_job *job, const struct writer_outcome *outcome)
 {
     struct api_call *call = ((struct probe *)job)->call;
-    struct problem problem = {0};
 
     if (outcome->err.status == RK_OK) {
         (void)plain_answer(call, "ok\n", 200);
     } else {
-        api_outcome_problem(outcome, &problem);
-        (void)api_problem(call, &problem);
+        (void)api_outcome_problem(call, outcome);
     }
     free(job);
     call->finish(call);

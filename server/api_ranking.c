@@ -141,11 +141,9 @@ static void lookup_done(struct writer_job *job, const struct writer_outcome *out
 {
     struct lookup *lookup = (struct lookup *)job;
     struct api_call *call = lookup->call;
-    struct problem problem = {0};
 
     if (outcome->err.status != RK_OK) {
-        api_outcome_problem(outcome, &problem);
-        (void)api_problem(call, &problem);
+        (void)api_outcome_problem(call, outcome);
     } else if (!lookup->found) {
         (void)api_fail(call, PROBLEM_UNKNOWN_RANKING, "no ranking with this id is kept");
     } else {

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "codec.h"
 #include "explain.h"
+#include "grow.h"
 #include "lines.h"
 #include "ulid.h"
 
@@ -90,18 +91,6 @@ static bool assemble(struct api *api, struct api_slot *slot, struct scoring *sco
 
 /* ---- scores ---- */
 
-static bool grow(void *array, size_t n, size_t size)
-{
-    void *old, *grown;
-
-    memcpy(&old, array, sizeof old);
-    grown = realloc(old, n * size);
-    if (grown != NULL) {
-        memcpy(array, &grown, sizeof grown);
-    }
-    return grown != NULL;
-}
-
 /* Room for a forward pass; never none, so that an empty list has arrays too. */
 static bool reserve(struct api_slot *slot, const struct rk_model *model,
                     const struct rk_group *group)
@@ -110,22 +99,14 @@ static bool reserve(struct api_slot *slot, const struct rk_model *model,
     const size_t work = rk_model_work(model, group->n_items, group->offset[group->n_items + 1]);
 
     if (n > slot->cap_score) {
-        if (!grow(&slot->head, n, sizeof *slot->head) ||
-            !grow(&slot->logit, n, sizeof *slot->logit) ||
-            !grow(&slot->score, n, sizeof *slot->score) ||
-            !grow(&slot->order, n, sizeof *slot->order) ||
-            !grow(&slot->scratch, n, sizeof *slot->scratch)) {
+        if (!grow_resize(&slot->head, n) || !grow_resize(&slot->logit, n) ||
+            !grow_resize(&slot->score, n) || !grow_resize(&slot->order, n) ||
+            !grow_resize(&slot->scratch, n)) {
             return false;
         }
         slot->cap_score = n;
     }
-    if (work > slot->cap_work) {
-        if (!grow(&slot->work, work, 1)) {
-            return false;
-        }
-        slot->cap_work = work;
-    }
-    return true;
+    return grow_reserve(&slot->work, &slot->cap_work, work);
 }
 
 /*
@@ -236,13 +217,6 @@ static void write_answer(const struct scoring *scoring, const struct emit *items
 
 /* ---- the log ---- */
 
-static int compare_hashes(const void *a, const void *b)
-{
-    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* A copy of the ranking in one block: hashes, then texts. */
 static struct writer_ranking *ranking_copy(const struct api_slot *slot,
                                            const struct scoring *scoring)
@@ -261,7 +235,7 @@ static struct writer_ranking *ranking_copy(const struct api_slot *slot,
     for (size_t r = 0; r < scoring->n_shown; r++) {
         shown[r] = shown_item(slot, scoring, r)->hash;
     }
-    qsort(shown, scoring->n_shown, sizeof *shown, compare_hashes);
+    qsort(shown, scoring->n_shown, sizeof *shown, list_hash_order);
     at = (char *)shown + hashes;
     memcpy(at, scoring->ranking_id, id_n);
     memcpy(at + id_n, scoring->text, scoring->text_n);

@@ -9,16 +9,6 @@
 #define STEPS_SHOWN 20
 #define STEPS_READ  1024 /* for the progressive metrics */
 
-static void write_mean(struct emit *out, const char *key, double sum, int64_t n)
-{
-    emit_key(out, key);
-    if (n > 0) {
-        emit_double(out, sum / (double)n);
-    } else {
-        emit_null(out);
-    }
-}
-
 static void write_step(const struct store_step *step, struct emit *out)
 {
     emit_open(out, '{');
@@ -49,9 +39,12 @@ static void write_step(const struct store_step *step, struct emit *out)
     emit_double(out, step->loss);
     emit_key(out, "gradient_norm");
     emit_double(out, step->grad_norm);
-    write_mean(out, "ndcg@10", step->ndcg, step->ndcg_n);
-    write_mean(out, "auc", step->auc, step->auc_n);
-    write_mean(out, "log_loss", step->log_loss, step->log_loss_n);
+    emit_key(out, "ndcg@10");
+    emit_mean(out, step->ndcg, step->ndcg_n);
+    emit_key(out, "auc");
+    emit_mean(out, step->auc, step->auc_n);
+    emit_key(out, "log_loss");
+    emit_mean(out, step->log_loss, step->log_loss_n);
     emit_close(out, '}');
 }
 
@@ -73,9 +66,12 @@ static void write_progressive(const struct store_step *steps, size_t n, struct e
     emit_open(out, '{');
     emit_key(out, "lists");
     emit_integer(out, sum.lists);
-    write_mean(out, "ndcg@10", sum.ndcg, sum.ndcg_n);
-    write_mean(out, "auc", sum.auc, sum.auc_n);
-    write_mean(out, "log_loss", sum.log_loss, sum.log_loss_n);
+    emit_key(out, "ndcg@10");
+    emit_mean(out, sum.ndcg, sum.ndcg_n);
+    emit_key(out, "auc");
+    emit_mean(out, sum.auc, sum.auc_n);
+    emit_key(out, "log_loss");
+    emit_mean(out, sum.log_loss, sum.log_loss_n);
     emit_close(out, '}');
 }
 

@@ -3,6 +3,7 @@
  * a prefix.
  */
 #include "checkpoint.h"
+#include "grow.h"
 
 #include <rankd/safetensors.h>
 #include <stdio.h>
@@ -15,18 +16,8 @@ static enum rk_status append(void *context, const void *bytes, size_t n, struct 
 {
     struct checkpoint_bytes *out = context;
 
-    if (out->n + n > out->capacity) {
-        size_t capacity = out->capacity > 0 ? out->capacity : 4096;
-        char *grown;
-        while (capacity < out->n + n) {
-            capacity *= 2;
-        }
-        grown = realloc(out->bytes, capacity);
-        if (grown == NULL) {
-            return rk_fail(err, RK_NOMEM, "out of memory for a checkpoint of %zu bytes", capacity);
-        }
-        out->bytes = grown;
-        out->capacity = capacity;
+    if (!grow_reserve(&out->bytes, &out->capacity, out->n + n)) {
+        return rk_fail(err, RK_NOMEM, "out of memory for a checkpoint of %zu bytes", out->n + n);
     }
     memcpy(out->bytes + out->n, bytes, n);
     out->n += n;

@@ -192,16 +192,28 @@ static enum rk_status measure_held_out(struct training *training, struct rk_erro
 
 /* ---- the command ---- */
 
-/* A teacher's scores, where the loss is about them, have to be in the data. */
+/*
+ * A teacher's scores, where the loss is about them, have to be in the data. A teacher that is a
+ * model is asked by a server alone; without it the log's lists would be passed over.
+ */
 static enum rk_status check_teacher(struct training *training, struct rk_error *err)
 {
-    const struct rk_loss *loss = &training->offline.served->config.model.loss;
+    const struct model_config *config = &training->offline.served->config;
 
-    return rk_loss_needs_teacher(loss) && !training->offline.data.has_teacher
-               ? rk_fail(err, RK_INVALID,
+    if (!rk_loss_needs_teacher(&config->model.loss)) {
+        return RK_OK;
+    }
+    if (config->teacher[0] != '\0') {
+        return rk_fail(err, RK_MISMATCH,
+                       "only a server can ask the teacher \"%s\": without \"teacher\" in the "
+                       "configuration NDJSON brings its scores",
+                       config->teacher);
+    }
+    return training->offline.data.has_teacher
+               ? RK_OK
+               : rk_fail(err, RK_INVALID,
                          "%s learns from a teacher's scores, which only NDJSON has",
-                         rk_loss_text(loss->name))
-               : RK_OK;
+                         rk_loss_text(config->model.loss.name));
 }
 
 /* What the model was before: its untrained start, or what a server would serve now. */

@@ -28,6 +28,7 @@ struct cut {
     int64_t *seq;     /* (n) the log position each is named by: its ranking's or its batch list's */
     int64_t *time_ms; /* (n) when what made it learnable arrived */
     size_t n, capacity;
+    size_t n_untaught; /* lists left out, for the loss needs a teacher and they had none */
     struct rk_group_builder builder;
     struct list list;
     struct teacher teacher; /* begun, or recalled, by the caller where the loss needs one */
@@ -52,9 +53,10 @@ RK_MUST_CHECK enum rk_status cut_plan(struct store *store, int64_t model,
 /**
  * Makes the groups of a range: each batch list as it is; each ranking with a new event with all its
  * labels so far, if one changed, once; each ranking whose window ended, with the labels of the
- * events within it. Where the loss needs a teacher, lists that came without its scores get them
- * from cut->teacher, and those it has nothing to say of are left out. Lists that are empty, cannot be read any more or do not fit the model are left
- * out, the latter two logged.
+ * events within it. Where the loss needs a teacher, lists that did not come with its scores of all
+ * items get them from cut->teacher; those it has nothing to say of are left out and counted. Lists
+ * that are empty, cannot be read any more or do not fit the model are left out, the latter two
+ * logged.
  *
  * @return RK_OK; RK_IO; RK_NOMEM.
  */

@@ -2,13 +2,13 @@
  * Cutting a range of the log into labelled groups: joining events to rankings, with the features of
  * the catalogue as they were when the list was served.
  */
-#include "assemble.h"
 #include "codec.h"
 #include "cut_impl.h"
+#include "grow.h"
 #include "log.h"
+#include "stored.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* What is being cut, and out of what. */
 struct cutting {
@@ -18,64 +18,17 @@ struct cutting {
     struct cut *cut;
 };
 
-/* ---- stored features ---- */
-
-/* Features of the catalogue as of a log position, from the store's revisions. */
-struct revisions {
-    struct store *store;
-    int64_t seq;
-    struct catalogue_entry *entry; /* the last one found */
-};
-
-static enum rk_status revisions_find(void *context, enum rk_side side,
-                                     const struct list_entity *entity,
-                                     const struct rk_feature **features, size_t *n,
-                                     struct rk_error *err)
-{
-    struct revisions *revisions = context;
-    const char *text;
-    enum rk_status status;
-
-    *n = 0;
-    if (revisions->seq == 0) {
-        return RK_OK; /* nothing was ever stored */
-    }
-    status = store_get_features(revisions->store, side == RK_ITEM ? STORE_ITEM : STORE_USER,
-                                entity->id, revisions->seq, &text, NULL);
-    if (status == RK_NOTFOUND) {
-        return RK_OK;
-    }
-    if (status != RK_OK) {
-        return rk_fail(err, status, "the stored features of an id cannot be read");
-    }
-    free(revisions->entry);
-    revisions->entry = codec_entry_parse(side, entity->id, text);
-    if (revisions->entry == NULL) {
-        return rk_fail(err, RK_NOMEM, "out of memory for stored features");
-    }
-    *features = revisions->entry->feature;
-    *n = revisions->entry->n;
-    return RK_OK;
-}
-
 /* ---- groups ---- */
 
 static bool reserve_groups(struct cut *cut)
 {
     const size_t cap = cut->capacity > 0 ? 2 * cut->capacity : 64;
-    struct rk_group **group;
-    int64_t *seq, *time_ms;
 
     if (cut->n < cut->capacity) {
         return true;
     }
-    group = realloc(cut->group, cap * sizeof(struct rk_group *));
-    cut->group = group != NULL ? group : cut->group;
-    seq = realloc(cut->seq, cap * sizeof *seq);
-    cut->seq = seq != NULL ? seq : cut->seq;
-    time_ms = realloc(cut->time_ms, cap * sizeof *time_ms);
-    cut->time_ms = time_ms != NULL ? time_ms : cut->time_ms;
-    if (group == NULL || seq == NULL || time_ms == NULL) {
+    if (!grow_resize(&cut->group, cap) || !grow_resize(&cut->seq, cap) ||
+        !grow_resize(&cut->time_ms, cap)) {
         return false;
     }
     cut->capacity = cap;
@@ -92,24 +45,30 @@ struct kept {
     size_t n;
 };
 
-/* Has the teacher score the list, where the loss is about that. RK_NOTFOUND: it has nothing to say. */
+/* Has the teacher score a list that came without, where the loss asks for it; or RK_NOTFOUND. */
 static enum rk_status teach(const struct cutting *c, const struct kept *kept,
-                            const struct assemble_source *source, struct rk_error *err)
+                            const struct assemble_source *source, struct rk_group *group,
+                            struct rk_error *err)
 {
     struct cut *cut = c->cut;
+    enum rk_status status;
 
     if (!rk_loss_needs_teacher(&c->config->model.loss) || cut->list.n_taught == cut->list.n_items) {
         return RK_OK;
     }
-    return teacher_teach(&cut->teacher, &cut->list, kept->which, kept->n, source, err);
+    status = teacher_score(&cut->teacher, &cut->list, kept->which, kept->n, source, &group->teacher,
+                           err);
+    cut->n_untaught += status == RK_NOTFOUND;
+    return status;
 }
 
+/* A list that does not fit the student is not asked about. */
 static enum rk_status add_group(const struct cutting *c, const struct kept *kept,
                                 struct rk_error *err)
 {
     struct cut *cut = c->cut;
-    struct revisions revisions = {.store = c->store, .seq = kept->catalogue_seq};
-    const struct assemble_source source = {revisions_find, &revisions};
+    struct stored stored = {.store = c->store, .seq = kept->catalogue_seq};
+    const struct assemble_source source = stored_source(&stored);
     struct rk_group view;
     size_t where;
     enum rk_status status;
@@ -117,12 +76,12 @@ static enum rk_status add_group(const struct cutting *c, const struct kept *kept
     if (kept->n == 0) {
         return RK_OK; /* nobody can learn from nothing */
     }
-    status = teach(c, kept, &source, err);
+    status = assemble_group(&cut->list, &c->config->model, &source, kept->which, kept->n, true,
+                            &cut->builder, &view, &where, err);
     if (status == RK_OK) {
-        status = assemble_group(&cut->list, &c->config->model, &source, kept->which, kept->n, true,
-                                &cut->builder, &view, &where, err);
+        status = teach(c, kept, &source, &view, err);
     }
-    free(revisions.entry);
+    stored_deinit(&stored);
     if (status == RK_NOTFOUND) {
         return RK_OK;
     }
@@ -253,13 +212,6 @@ static void take_rank(void *context, const char *id, size_t rank)
     }
 }
 
-static int compare_hashes(const void *a, const void *b)
-{
-    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return (x > y) - (x < y);
-}
-
 /*
  * The items that count: those shown, and of these (negatives "examined") those down to one below
  * the lowest with a label.
@@ -277,7 +229,8 @@ static enum rk_status choose_items(const struct cutting *c, const struct store_r
     for (size_t i = 0; i < list->n_items; i++) {
         const uint64_t hash = list->item[i].entity.hash;
         if (ranks.rank[i] <= ranks.lowest + 1 && ranking->n_shown > 0 &&
-            bsearch(&hash, ranking->shown, ranking->n_shown, sizeof hash, compare_hashes) != NULL) {
+            bsearch(&hash, ranking->shown, ranking->n_shown, sizeof hash, list_hash_order) !=
+                NULL) {
             kept->which[kept->n++] = (uint32_t)i;
         }
     }
@@ -403,7 +356,7 @@ enum rk_status cut_groups(struct store *store, int64_t model, const struct model
     for (size_t i = 0; i < cut->n; i++) {
         rk_group_destroy(&cut->group[i]);
     }
-    cut->n = 0;
+    cut->n = cut->n_untaught = 0;
     status = add_records(&cutting, model, err);
     return status == RK_OK ? add_due(&cutting, model, err) : status;
 }

@@ -288,6 +288,15 @@ void emit_double(struct emit *emit, double value)
     put_value(emit, minus_zero ? MINUS_ZERO : text, minus_zero ? strlen(MINUS_ZERO) : (size_t)n);
 }
 
+void emit_mean(struct emit *emit, double sum, int64_t n)
+{
+    if (n > 0) {
+        emit_double(emit, sum / (double)n);
+    } else {
+        emit_null(emit);
+    }
+}
+
 void emit_boolean(struct emit *emit, bool value)
 {
     put_value(emit, value ? "true" : "false", value ? 4 : 5);

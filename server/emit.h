@@ -41,7 +41,8 @@ void emit_bytes(struct emit *emit, const char *text, size_t n); /* escaped; n by
 void emit_integer(struct emit *emit, int64_t value);
 void emit_float(struct emit *emit,
                 float value); /* fewest digits that read back exactly; not finite: null */
-void emit_double(struct emit *emit, double value); /* likewise */
+void emit_double(struct emit *emit, double value);        /* likewise */
+void emit_mean(struct emit *emit, double sum, int64_t n); /* sum / n; null where n is 0 */
 void emit_boolean(struct emit *emit, bool value);
 void emit_null(struct emit *emit);
 void emit_hex(struct emit *emit, const uint8_t *bytes,

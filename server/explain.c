@@ -6,6 +6,7 @@
 #include "explain.h"
 
 #include "codec.h"
+#include "grow.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -48,14 +49,8 @@ static bool add_name(const struct walk *walk, const char *key, const char *text,
     if (rk_space_row(&walk->source->config->features, &feature, &name.row, NULL) != RK_OK) {
         return true; /* a stored name of another kind of space */
     }
-    if (names->n == names->cap) {
-        const size_t cap = names->cap > 0 ? names->cap * 2 : 64;
-        struct explain_name *grown = realloc(names->name, cap * sizeof *grown);
-        if (grown == NULL) {
-            return out_of_memory(problem);
-        }
-        names->name = grown;
-        names->cap = cap;
+    if (!grow_reserve(&names->name, &names->cap, names->n + 1)) {
+        return out_of_memory(problem);
     }
     emit_format(&names->text, "%s.%s%s%s", side_name[walk->side], key, text != NULL ? "=" : "",
                 text != NULL ? text : "");

@@ -3,6 +3,8 @@
  */
 #include "list.h"
 
+#include "grow.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +33,13 @@ void list_reset(struct list *list)
 uint64_t list_id_hash(enum rk_side side, const char *id, size_t n)
 {
     return rk_feature_category(side, "id", 2, id, n, 1.0F).hash;
+}
+
+int list_hash_order(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
 }
 
 enum rk_status list_key(const struct rk_space *space, const struct list_entity *entity,
@@ -155,20 +164,13 @@ static bool reserve_items(struct list *list, size_t n, struct problem *problem)
     while (places < 2 * n) {
         places *= 2;
     }
-    if (n > list->cap_items) {
-        struct list_item *grown = realloc(list->item, n * sizeof *grown);
-        if (grown == NULL) {
-            return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for %zu items", n);
-        }
-        list->item = grown;
-        list->cap_items = n;
+    if (!grow_reserve(&list->item, &list->cap_items, n)) {
+        return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for %zu items", n);
     }
-    if (places > list->cap_set) {
-        uint32_t *grown = realloc(list->set, places * sizeof *grown);
-        if (grown == NULL) {
+    if (places > list->cap_set) { /* a power of two */
+        if (!grow_resize(&list->set, places)) {
             return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for %zu items", n);
         }
-        list->set = grown;
         list->cap_set = places;
     }
     memset(list->set, 0, list->cap_set * sizeof *list->set);

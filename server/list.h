@@ -87,6 +87,9 @@ size_t list_find(const struct list *list, const char *id);
  */
 uint64_t list_id_hash(enum rk_side side, const char *id, size_t n);
 
+/** qsort's and bsearch's ascending order of such hashes, uint64_t. */
+int list_hash_order(const void *a, const void *b);
+
 /**
  * The key of an id in a model's table of users or items: 1 + its row; 0 where there is no id.
  *

@@ -1,6 +1,7 @@
 /*
  * Reading features from a JSON node: an object of names, a dense array, or {"indices", "values"}.
  */
+#include "grow.h"
 #include "list.h"
 
 #include <stdlib.h>
@@ -26,14 +27,9 @@ static bool add(const struct json_node *node, const struct rk_feature *feature,
             node, status == RK_MISMATCH ? PROBLEM_INDEX_OUTSIDE : PROBLEM_VALIDATION_FAILED,
             problem, "%s", err.text);
     }
-    if (list->n_features == list->cap_features) {
-        const size_t cap = list->cap_features > 0 ? list->cap_features * 2 : 256;
-        struct rk_feature *grown = realloc(list->feature, cap * sizeof *grown);
-        if (grown == NULL) {
-            return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for %zu features", cap);
-        }
-        list->feature = grown;
-        list->cap_features = cap;
+    if (!grow_reserve(&list->feature, &list->cap_features, list->n_features + 1)) {
+        return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for %zu features",
+                           list->n_features + 1);
     }
     list->feature[list->n_features++] = *feature;
     return true;

@@ -3,6 +3,8 @@
  */
 #include "models.h"
 
+#include "grow.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,17 +64,6 @@ static void drop(struct models_copy *copy, const struct served *served)
     }
 }
 
-/* Room for one more in a copy nobody reads. */
-static bool reserve(struct models_copy *copy)
-{
-    struct served **grown = realloc(copy->model, (copy->n + 1) * sizeof(struct served *));
-
-    if (grown != NULL) {
-        copy->model = grown;
-    }
-    return grown != NULL;
-}
-
 static struct models_copy *back_of(struct models *models)
 {
     return &models->copy[pair_back(&models->pair)];
@@ -87,7 +78,8 @@ static void push(struct models_copy *copy, struct served *served)
 enum rk_status models_add(struct models *models, struct served *served, struct rk_error *err)
 {
     for (int turn = 0; turn < 2; turn++) {
-        if (!reserve(back_of(models))) {
+        struct models_copy *back = back_of(models);
+        if (!grow_resize(&back->model, back->n + 1)) {
             return rk_fail(err, RK_NOMEM, "out of memory for a model");
         }
         pair_flip(&models->pair);

@@ -310,11 +310,10 @@ struct store_step {
     int64_t from_seq, to_seq;
     int64_t due_from, due_to;
     enum store_outcome outcome;
-    char reason[160];  /* "" = none */
-    char *quarantined; /* JSON array of log positions; NULL = none; owned by who made it */
-    const void *
-        teacher; /* what a teacher said of its lists, for put alone; read it by store_get_teacher */
-    size_t teacher_bytes;
+    char reason[160];     /* "" = none */
+    char *quarantined;    /* JSON array of log positions; NULL = none; owned by who made it */
+    const float *teacher; /* (n_teacher) what a teacher said, for put alone: store_get_teacher */
+    size_t n_teacher;
     int64_t lists, pairs;
     double loss, grad_norm;
     double ndcg, auc, log_loss; /* sums */
@@ -332,9 +331,12 @@ RK_MUST_CHECK enum rk_status store_put_step(struct store *store, struct store_st
 RK_MUST_CHECK enum rk_status store_list_steps(struct store *store, int64_t model, int64_t after,
                                               bool newest, struct store_step *steps, size_t *n,
                                               struct rk_error *err);
-/** What a teacher said of a step's lists: malloc'ed, or NULL and 0 where there was none. */
-RK_MUST_CHECK enum rk_status store_get_teacher(struct store *store, int64_t step, void **scores,
-                                               size_t *bytes, struct rk_error *err);
+/**
+ * What a teacher said of a step's lists, bit for bit: malloc'ed, or NULL and 0.
+ * @return RK_OK; RK_CORRUPT: these are no numbers; RK_IO; RK_NOMEM.
+ */
+RK_MUST_CHECK enum rk_status store_get_teacher(struct store *store, int64_t step, float **scores,
+                                               size_t *n, struct rk_error *err);
 /**
  * The step of a model that took a batch or event at log position seq; quarantined is malloc'ed or
  * NULL.

@@ -20,13 +20,7 @@ const char *store_source_text(enum store_source source)
 
 static enum store_source source_of(const struct sql *sql, int column)
 {
-    const char *text = (const char *)sqlite3_column_text(sql->stmt, column);
-    size_t i = 0;
-    while (i + 1 < sizeof sources / sizeof *sources &&
-           (text == NULL || strcmp(sources[i], text) != 0)) {
-        i++;
-    }
-    return (enum store_source)i;
+    return (enum store_source)sql_choice(sql, column, sources, sizeof sources / sizeof *sources);
 }
 
 /* ---- storing ---- */

@@ -62,6 +62,9 @@ RK_MUST_CHECK enum rk_status sql_run(struct sql *sql, struct rk_error *err);
 /** A column as a double, NULL being NaN. */
 double sql_real(const struct sql *sql, int column);
 
+/** Which of n texts a column is; the last where it is none of them. */
+size_t sql_choice(const struct sql *sql, int column, const char *const *texts, size_t n);
+
 /**
  * A copy of a text column, to be freed; NULL when out of memory, which then is the use's failure.
  */

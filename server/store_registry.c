@@ -154,13 +154,8 @@ const char *store_outcome_text(enum store_outcome outcome)
 
 static enum store_outcome outcome_of(const struct sql *sql, int column)
 {
-    const char *text = (const char *)sqlite3_column_text(sql->stmt, column);
-    size_t i = 0;
-    while (i + 1 < sizeof outcomes / sizeof *outcomes &&
-           (text == NULL || strcmp(outcomes[i], text) != 0)) {
-        i++;
-    }
-    return (enum store_outcome)i;
+    return (enum store_outcome)sql_choice(sql, column, outcomes,
+                                          sizeof outcomes / sizeof *outcomes);
 }
 
 enum rk_status store_put_step(struct store *store, struct store_step *step, struct rk_error *err)
@@ -181,7 +176,7 @@ enum rk_status store_put_step(struct store *store, struct store_step *step, stru
     sql_bind_text(&sql, store_outcome_text(step->outcome));
     sql_bind_text(&sql, step->reason);
     sql_bind_text(&sql, step->quarantined);
-    sql_bind_blob(&sql, step->teacher, step->teacher_bytes);
+    sql_bind_blob(&sql, step->teacher, step->n_teacher * sizeof *step->teacher);
     sql_bind_int(&sql, step->lists);
     sql_bind_int(&sql, step->pairs);
     sql_bind_real(&sql, step->loss);
@@ -262,29 +257,34 @@ enum rk_status store_list_steps(struct store *store, int64_t model, int64_t afte
     return status;
 }
 
-enum rk_status store_get_teacher(struct store *store, int64_t step, void **scores, size_t *bytes,
+enum rk_status store_get_teacher(struct store *store, int64_t step, float **scores, size_t *n,
                                  struct rk_error *err)
 {
     struct sql sql = sql_start(store, "SELECT teacher FROM step WHERE id = ?");
     sql_bind_int(&sql, step);
-    *scores = NULL;
-    *bytes = 0;
-    if (sql_step(&sql) && sqlite3_column_bytes(sql.stmt, 0) > 0) {
-        *bytes = (size_t)sqlite3_column_bytes(sql.stmt, 0);
-        *scores = malloc(*bytes);
-        if (*scores != NULL) {
-            memcpy(*scores, sqlite3_column_blob(sql.stmt, 0), *bytes);
+    float *copy = NULL;
+    size_t bytes = 0;
+    if (sql_step(&sql)) {
+        const void *blob = sqlite3_column_blob(sql.stmt, 0);
+        bytes = (size_t)sqlite3_column_bytes(sql.stmt, 0);
+        copy = bytes > 0 ? malloc(bytes) : NULL;
+        if (bytes > 0 && (blob == NULL || copy == NULL)) {
+            sql.code = SQLITE_NOMEM;
+        } else if (bytes > 0) {
+            memcpy(copy, blob, bytes);
         }
     }
     enum rk_status status = sql_end(&sql, err);
-    if (status == RK_OK && *bytes > 0 && *scores == NULL) {
-        status = rk_fail(err, RK_NOMEM, "out of memory for a teacher's scores");
+    if (status == RK_OK && bytes % sizeof *copy != 0) {
+        status = rk_fail(err, RK_CORRUPT, "a teacher's scores are %zu bytes", bytes);
     }
     if (status != RK_OK) {
-        free(*scores);
-        *scores = NULL;
+        free(copy);
+        return status;
     }
-    return status;
+    *scores = copy;
+    *n = bytes / sizeof *copy;
+    return RK_OK;
 }
 
 enum rk_status store_find_step(struct store *store, int64_t model, int64_t seq,

@@ -2,6 +2,7 @@
  * Statements and transactions: prepared once a connection, always reset after use, failures kept
  * for store_trouble.
  */
+#include "grow.h"
 #include "store_impl.h"
 
 #include <assert.h>
@@ -43,15 +44,7 @@ enum store_trouble store_trouble(const struct store *store)
 
 char *store_lend(struct store *store, size_t n)
 {
-    if (n > store->lent_room) {
-        char *lent = realloc(store->lent, n);
-        if (lent == NULL) {
-            return NULL;
-        }
-        store->lent = lent;
-        store->lent_room = n;
-    }
-    return store->lent;
+    return grow_reserve(&store->lent, &store->lent_room, n) ? store->lent : NULL;
 }
 
 /* ---- statements ---- */
@@ -162,6 +155,16 @@ double sql_real(const struct sql *sql, int column)
 {
     bool missing = sqlite3_column_type(sql->stmt, column) == SQLITE_NULL;
     return missing ? (double)NAN : sqlite3_column_double(sql->stmt, column);
+}
+
+size_t sql_choice(const struct sql *sql, int column, const char *const *texts, size_t n)
+{
+    const char *text = (const char *)sqlite3_column_text(sql->stmt, column);
+    size_t i = 0;
+    while (i + 1 < n && (text == NULL || strcmp(texts[i], text) != 0)) {
+        i++;
+    }
+    return i;
 }
 
 char *sql_copy_text(struct sql *sql, int column)

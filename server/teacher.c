@@ -3,9 +3,9 @@
  */
 #include "teacher.h"
 
+#include "grow.h"
+
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 void teacher_deinit(struct teacher *teacher)
 {
@@ -18,94 +18,64 @@ void teacher_deinit(struct teacher *teacher)
 
 void teacher_begin(struct teacher *teacher, const struct served *model)
 {
-    teacher->model = model;
+    teacher->model = model != NULL && live_version(&model->live) > 0 ? model : NULL;
     teacher->recorded = false;
     teacher->n = teacher->next = 0;
 }
 
-/* Room for n scores more. */
-static bool reserve(struct teacher *teacher, size_t n)
-{
-    size_t capacity = teacher->capacity > 0 ? teacher->capacity : 256;
-    float *grown;
-
-    while (capacity < teacher->n + n) {
-        capacity *= 2;
-    }
-    if (capacity == teacher->capacity) {
-        return true;
-    }
-    grown = realloc(teacher->score, capacity * sizeof *grown);
-    if (grown != NULL) {
-        teacher->score = grown;
-        teacher->capacity = capacity;
-    }
-    return grown != NULL;
-}
-
-enum rk_status teacher_recall(struct teacher *teacher, const void *scores, size_t bytes,
-                              struct rk_error *err)
+void teacher_recall(struct teacher *teacher, float *scores, size_t n)
 {
     teacher_begin(teacher, NULL);
     teacher->recorded = true;
-    if (!reserve(teacher, bytes / sizeof *teacher->score)) {
+    free(teacher->score);
+    teacher->score = scores;
+    teacher->n = teacher->capacity = n;
+}
+
+bool teacher_is_over(const struct teacher *teacher)
+{
+    return !teacher->recorded || teacher->next == teacher->n;
+}
+
+/* Scores a list with what the teacher serves. */
+static enum rk_status forward(struct teacher *teacher, struct list *list, const uint32_t *which,
+                              size_t n, const struct assemble_source *source, struct rk_error *err)
+{
+    const struct served *served = teacher->model;
+    const struct rk_model *model = served->model;
+    struct rk_group group;
+    size_t where;
+    enum rk_status status = assemble_group(list, &served->config.model, source, which, n, false,
+                                           &teacher->builder, &group, &where, err);
+
+    if (status != RK_OK) {
+        return status;
+    }
+    if (!grow_reserve(&teacher->head, &teacher->cap_head, n * rk_model_heads(model)) ||
+        !grow_reserve(&teacher->work, &teacher->cap_work,
+                      rk_model_work(model, n, group.offset[n + 1]))) {
         return rk_fail(err, RK_NOMEM, "out of memory for a teacher's scores");
     }
-    teacher->n = bytes / sizeof *teacher->score;
-    if (bytes > 0) {
-        memcpy(teacher->score, scores, teacher->n * sizeof *teacher->score);
+    status = rk_model_forward(model, live_served(&served->live), &group, teacher->work,
+                              teacher->head, err);
+    if (status == RK_OK) {
+        rk_model_scores(model, teacher->head, n, teacher->head);
     }
-    return RK_OK;
+    return status;
 }
 
-static bool reserve_pass(struct teacher *teacher, const struct rk_model *model,
-                         const struct rk_group *group)
-{
-    const size_t heads = group->n_items * rk_model_heads(model);
-    const size_t work = rk_model_work(model, group->n_items, group->offset[group->n_items + 1]);
-
-    if (heads > teacher->cap_head) {
-        double *grown = realloc(teacher->head, heads * sizeof *grown);
-        if (grown == NULL) {
-            return false;
-        }
-        teacher->head = grown;
-        teacher->cap_head = heads;
-    }
-    if (work > teacher->cap_work) {
-        void *grown = realloc(teacher->work, work);
-        if (grown == NULL) {
-            return false;
-        }
-        teacher->work = grown;
-        teacher->cap_work = work;
-    }
-    return true;
-}
-
-/* Scores a list with what the teacher serves. What does not fit the teacher's space, or is not finite, it has nothing to say of: NaN. */
+/* Asks, and records the answer: NaN for a list that does not fit or has no finite scores. */
 static enum rk_status ask(struct teacher *teacher, struct list *list, const uint32_t *which,
                           size_t n, const struct assemble_source *source, struct rk_error *err)
 {
-    const struct served *model = teacher->model;
     struct rk_error own = {0};
-    struct rk_group group;
-    size_t where;
-    enum rk_status status = assemble_group(list, &model->config.model, source, which, n, false,
-                                           &teacher->builder, &group, &where, &own);
+    const enum rk_status status = forward(teacher, list, which, n, source, &own);
 
-    if (status == RK_OK && !reserve_pass(teacher, model->model, &group)) {
-        status = rk_fail(&own, RK_NOMEM, "out of memory for a teacher's scores");
-    }
-    if (status == RK_OK) {
-        status = rk_model_forward(model->model, live_served(&model->live), &group, teacher->work,
-                                  teacher->head, &own);
-    }
     if (status == RK_IO || status == RK_NOMEM) {
         return rk_fail(err, status, "%s", own.text);
     }
-    if (status == RK_OK) {
-        rk_model_scores(model->model, teacher->head, n, teacher->head);
+    if (!grow_reserve(&teacher->score, &teacher->capacity, teacher->n + n)) {
+        return rk_fail(err, RK_NOMEM, "out of memory for a teacher's scores");
     }
     for (size_t i = 0; i < n; i++) {
         teacher->score[teacher->n++] = status == RK_OK ? (float)teacher->head[i] : NAN;
@@ -113,38 +83,31 @@ static enum rk_status ask(struct teacher *teacher, struct list *list, const uint
     return RK_OK;
 }
 
-enum rk_status teacher_teach(struct teacher *teacher, struct list *list, const uint32_t *which,
-                             size_t n, const struct assemble_source *source, struct rk_error *err)
+enum rk_status teacher_score(struct teacher *teacher, struct list *list, const uint32_t *which,
+                             size_t n, const struct assemble_source *source, const float **scores,
+                             struct rk_error *err)
 {
-    const bool there = teacher->recorded
-                           ? teacher->n > 0
-                           : teacher->model != NULL && live_version(&teacher->model->live) > 0;
     const float *said;
 
-    if (!there) {
-        return RK_NOTFOUND;
+    if (teacher->recorded ? teacher->n == 0 : teacher->model == NULL) {
+        return rk_fail(err, RK_NOTFOUND, "there is no teacher");
     }
     if (!teacher->recorded) {
-        enum rk_status status = RK_NOMEM;
-        if (!reserve(teacher, n)) {
-            return rk_fail(err, status, "out of memory for a teacher's scores");
-        }
-        status = ask(teacher, list, which, n, source, err);
+        const enum rk_status status = ask(teacher, list, which, n, source, err);
         if (status != RK_OK) {
             return status;
         }
     }
-    if (teacher->next + n > teacher->n) {
-        return rk_fail(err, RK_CORRUPT,
-                       "what a teacher said of a step is recorded for fewer items");
+    if (n > teacher->n - teacher->next) {
+        return rk_fail(err, RK_CORRUPT, "what a teacher said is recorded for fewer items");
     }
     said = teacher->score + teacher->next;
     teacher->next += n;
     for (size_t i = 0; i < n; i++) {
         if (!isfinite(said[i])) {
-            return RK_NOTFOUND;
+            return rk_fail(err, RK_NOTFOUND, "the teacher has nothing to say of a list");
         }
-        list->item[which[i]].teacher = said[i];
     }
+    *scores = said;
     return RK_OK;
 }

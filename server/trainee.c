@@ -2,6 +2,7 @@
  * The learning step of one model, and recovery by taking the recorded steps again.
  */
 #include "clock.h"
+#include "grow.h"
 #include "log.h"
 #include "trainee_impl.h"
 
@@ -64,23 +65,8 @@ static bool reserve_scores(struct trainee *t, const struct rk_group *group)
     const size_t eval = rk_eval_work(group->n_items);
     const size_t work = forward > eval ? forward : eval;
 
-    if (scores > t->cap_score) {
-        double *grown = realloc(t->score, scores * sizeof *grown);
-        if (grown == NULL) {
-            return false;
-        }
-        t->score = grown;
-        t->cap_score = scores;
-    }
-    if (work > t->cap_work) {
-        void *grown = realloc(t->work, work);
-        if (grown == NULL) {
-            return false;
-        }
-        t->work = grown;
-        t->cap_work = work;
-    }
-    return true;
+    return grow_reserve(&t->score, &t->cap_score, scores) &&
+           grow_reserve(&t->work, &t->cap_work, work);
 }
 
 static void add_up(struct rk_eval_sum *sum, const struct rk_eval_sum *more)
@@ -188,7 +174,7 @@ static struct store_step row_of(const struct trainee *t, const struct cut_range 
                              .outcome = result->n_quarantined > 0 ? STORE_QUARANTINED : STORE_NO_OP,
                              .quarantined = result->quarantined.text,
                              .teacher = t->cut.teacher.score,
-                             .teacher_bytes = t->cut.teacher.n * sizeof(float),
+                             .n_teacher = t->cut.teacher.n,
                              .lists = (int64_t)t->cut.n,
                              .pairs = (int64_t)result->learned.pairs,
                              .loss = result->learned.updates > 0
@@ -204,6 +190,10 @@ static struct store_step row_of(const struct trainee *t, const struct cut_range 
                              .time_ms = clock_unix_ms()};
 
     memcpy(row.reason, result->reason, sizeof row.reason);
+    if (row.reason[0] == '\0' && t->cut.n_untaught > 0) {
+        (void)snprintf(row.reason, sizeof row.reason, "%zu lists had no teacher",
+                       t->cut.n_untaught);
+    }
     if (result->learned.updates > 0) {
         row.outcome = STORE_PUBLISHED;
         row.version = t->last_version + 1;
@@ -310,7 +300,7 @@ enum rk_status trainee_step(struct trainee *trainee, const struct trainee_tools 
         return status;
     }
     *more = range.to_seq < log_end || range.due_to > range.due_from;
-    if (t->cut.n == 0) {
+    if (t->cut.n == 0 && t->cut.n_untaught == 0) {
         trainee_move_on(t, &range);
         return RK_OK;
     }
@@ -329,16 +319,6 @@ enum rk_status trainee_step(struct trainee *trainee, const struct trainee_tools 
 
 /* ---- checkpoints ---- */
 
-static void write_mean(struct emit *out, const char *key, double sum, uint64_t n)
-{
-    emit_key(out, key);
-    if (n > 0) {
-        emit_double(out, sum / (double)n);
-    } else {
-        emit_null(out);
-    }
-}
-
 /* Progressive metrics since the checkpoint before, as JSON. */
 static char *metrics_text(const struct rk_eval_sum *sum)
 {
@@ -347,9 +327,12 @@ static char *metrics_text(const struct rk_eval_sum *sum)
     emit_open(&out, '{');
     emit_key(&out, "lists");
     emit_integer(&out, (int64_t)sum->lists);
-    write_mean(&out, "ndcg@10", sum->ndcg, sum->ndcg_n);
-    write_mean(&out, "auc", sum->auc, sum->auc_n);
-    write_mean(&out, "log_loss", sum->log_loss, sum->log_loss_n);
+    emit_key(&out, "ndcg@10");
+    emit_mean(&out, sum->ndcg, (int64_t)sum->ndcg_n);
+    emit_key(&out, "auc");
+    emit_mean(&out, sum->auc, (int64_t)sum->auc_n);
+    emit_key(&out, "log_loss");
+    emit_mean(&out, sum->log_loss, (int64_t)sum->log_loss_n);
     emit_close(&out, '}');
     return emit_take(&out, &(size_t){0});
 }

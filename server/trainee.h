@@ -28,9 +28,10 @@ struct trainee {
     _Atomic bool storing; /* a checkpoint is under way */
     struct rk_eval_sum since_stored; /* progressive metrics since then */
     struct cut cut;
-    double *score; /* (cap_score), with work */
-    void *work;
-    size_t cap_score, cap_work;
+    double *score; /* (cap_score) */
+    size_t cap_score;
+    unsigned char *work; /* (cap_work) of a forward pass, or of metrics */
+    size_t cap_work;
 };
 
 /* What a trainee works with. */

@@ -29,24 +29,31 @@ enum rk_status trainee_load(struct trainee *trainee, struct store *store,
 
 /* ---- steps ---- */
 
-/* Takes a recorded step again. */
 static enum rk_status recall_teacher(struct trainee *t, struct store *store,
                                      const struct store_step *row, struct rk_error *err)
 {
-    void *scores = NULL;
-    size_t bytes = 0;
+    float *scores = NULL;
+    size_t n = 0;
     enum rk_status status = RK_OK;
 
     if (rk_loss_needs_teacher(&t->served->config.model.loss)) {
-        status = store_get_teacher(store, row->id, &scores, &bytes, err);
+        status = store_get_teacher(store, row->id, &scores, &n, err);
     }
     if (status == RK_OK) {
-        status = teacher_recall(&t->cut.teacher, scores, bytes, err);
+        teacher_recall(&t->cut.teacher, scores, n);
     }
-    free(scores);
     return status;
 }
 
+/* Did a step come out as it is recorded? */
+static bool is_as_recorded(const struct trainee *t, const struct store_step *row,
+                           const struct step_result *result)
+{
+    return (int64_t)t->cut.n == row->lists && teacher_is_over(&t->cut.teacher) &&
+           (result->learned.updates > 0) == (row->outcome == STORE_PUBLISHED);
+}
+
+/* Takes a recorded step again. */
 static enum rk_status repeat(struct trainee *t, struct store *store, const struct store_step *row,
                              struct rk_error *err)
 {
@@ -67,7 +74,7 @@ static enum rk_status repeat(struct trainee *t, struct store *store, const struc
     if (status != RK_OK) {
         return status;
     }
-    if ((result.learned.updates > 0) != (row->outcome == STORE_PUBLISHED)) {
+    if (!is_as_recorded(t, row, &result)) {
         return rk_fail(err, RK_MISMATCH, "step %lld of model \"%s\" does not repeat as recorded",
                        (long long)row->id, t->served->name);
     }

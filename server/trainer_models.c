@@ -2,6 +2,7 @@
  * Models come into training: made new, or recovered at start.
  */
 #include "clock.h"
+#include "grow.h"
 #include "log.h"
 #include "trainer_impl.h"
 
@@ -21,13 +22,11 @@ struct trainee *trainer_find(const struct trainer *trainer, const char *name)
 /* Takes a trainee into the trainer and its model into the table. */
 static enum rk_status adopt(struct trainer *trainer, struct trainee *t, struct rk_error *err)
 {
-    struct trainee **grown = realloc(trainer->trainee, (trainer->n + 1) * sizeof(struct trainee *));
     enum rk_status status;
 
-    if (grown == NULL) {
+    if (!grow_resize(&trainer->trainee, trainer->n + 1)) {
         return rk_fail(err, RK_NOMEM, "out of memory for a model");
     }
-    trainer->trainee = grown;
     status = models_add(trainer->models, t->served, err);
     if (status == RK_OK) {
         trainer->trainee[trainer->n++] = t;

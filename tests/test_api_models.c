@@ -108,6 +108,13 @@ static const struct {
      "invalid-model", "/features/bits"},
     {"{\"kind\": \"fm\", \"optimizer\": {\"name\": \"adagrad\", \"momentum\": 0.5}}", 422,
      "invalid-model", "/optimizer/momentum"},
+    {"{\"kind\": \"fm\", \"loss\": {\"name\": \"distill_listwise\"}, \"teacher\": \"nobody\"}", 422,
+     "invalid-model", "/teacher"},
+    {"{\"kind\": \"fm\", \"loss\": {\"name\": \"distill_listwise\"}, \"teacher\": \"m\"}", 422,
+     "invalid-model", "/teacher"}, /* itself */
+    {"{\"kind\": \"fm\", \"loss\": {\"name\": \"distill_listwise\"}, \"teacher\": \"No One\"}", 422,
+     "invalid-model", "/teacher"},
+    {"{\"kind\": \"fm\", \"teacher\": \"default\"}", 422, "invalid-model", "/teacher"},
     {"{\"kind\": \"fm\", \"labels\": {\"click\": 32}}", 422, "value-out-of-range", "/labels/click"},
     {"{\"kind\": \"fm\", \"training\": {\"enabled\": 1}}", 422, "validation-failed",
      "/training/enabled"}};

@@ -102,6 +102,10 @@ static void distillation_takes_its_teacher_from_json_alone(void **state)
     assert_offline_run(f, TRAIN "--config student.json", EX_DATAERR,
                        "distill_listwise learns from a teacher's scores");
     assert_false(temp_file_exists("a.db"));
+    offline_write_text("taught.json", "{\"kind\": \"fm\", " SPACE "}, \"teacher\": \"big\", "
+                                      "\"loss\": {\"name\": \"distill_listwise\"}}");
+    assert_offline_run(f, TRAIN "--config taught.json", EX_CONFIG, "ask the teacher \"big\"");
+    assert_false(temp_file_exists("a.db"));
     file = fopen("lists", "we");
     assert_non_null(file);
     for (int i = 0; i < LISTS; i++) {

@@ -207,6 +207,15 @@ static void doubles_read_back_and_are_short(void **state)
     assert_string_equal(out.text, "0.1,-0.0,0.6666666666666666");
 }
 
+static void mean_of_nothing_is_null(void **state)
+{
+    (void)state;
+    emit_mean(&out, 3, 2);
+    emit_mean(&out, 0, 0);
+    emit_mean(&out, (double)NAN, 1);
+    assert_string_equal(out.text, "1.5,null,null");
+}
+
 static void numbers_are_json(void **state)
 {
     static const uint32_t step = 7919 * 97;
@@ -321,6 +330,7 @@ int main(void)
         TEST(floats_are_short),
         TEST(numbers_that_are_not_finite_are_null),
         TEST(doubles_read_back_and_are_short),
+        TEST(mean_of_nothing_is_null),
         TEST(numbers_are_json),
         TEST(times_are_rfc_3339_in_utc),
         TEST(past_the_limit_it_fails_and_writes_no_more),

@@ -159,6 +159,44 @@ static void refused_step_keeps_its_reason_its_lists_and_what_was_not_finite(void
     free(got.quarantined);
 }
 
+static void what_a_teacher_said_comes_back_to_the_last_bit(void **state)
+{
+    static const float said[] = {1.5F, -0.0F, NAN, 3e38F, 1e-45F};
+    struct store_fixture *fixture = *state;
+    struct store_step put = make_step(3, 42), silent = make_step(3, 43);
+    float *got, *none;
+    size_t n, n_none;
+    put.teacher = silent.teacher = said;
+    put.n_teacher = 5;
+    assert_ok(store_put_step(fixture->store, &put, NULL));
+    assert_ok(store_put_step(fixture->store, &silent, NULL));
+    fixture_reopen(fixture);
+    assert_ok(store_get_teacher(fixture->store, put.id, &got, &n, NULL));
+    assert_int_equal(n, 5);
+    assert_memory_equal(got, said, sizeof said);
+    assert_ok(store_get_teacher(fixture->store, silent.id, &none, &n_none, NULL));
+    assert_true(none == NULL && n_none == 0);
+    assert_ok(store_get_teacher(fixture->store, silent.id + 1, &none, &n_none, NULL));
+    assert_true(none == NULL && n_none == 0);
+    free(got);
+}
+
+static void teachers_scores_that_are_no_numbers_are_corrupt(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_step put = make_step(3, 42);
+    float *got = NULL;
+    size_t n = 0;
+    put.teacher = (const float[]){1, 2};
+    put.n_teacher = 2;
+    assert_ok(store_put_step(fixture->store, &put, NULL));
+    assert_ok(store_commit(fixture->store, NULL));
+    fixture_run_sql(fixture->path, "UPDATE step SET teacher = x'010203'");
+    assert_ok(store_begin(fixture->store, NULL));
+    assert_status(store_get_teacher(fixture->store, put.id, &got, &n, NULL), RK_CORRUPT);
+    assert_true(got == NULL && n == 0);
+}
+
 static void steps_are_listed_by_model_after_an_id_in_either_order(void **state)
 {
     struct store *store = ((struct store_fixture *)*state)->store;
@@ -209,6 +247,8 @@ int main(void)
         TEST(pause_survives_reopening_and_is_a_log_record),
         TEST(step_comes_back_to_the_last_bit),
         TEST(refused_step_keeps_its_reason_its_lists_and_what_was_not_finite),
+        TEST(what_a_teacher_said_comes_back_to_the_last_bit),
+        TEST(teachers_scores_that_are_no_numbers_are_corrupt),
         TEST(steps_are_listed_by_model_after_an_id_in_either_order),
         TEST(last_version_is_the_largest_of_steps_and_checkpoints),
     };

@@ -47,6 +47,54 @@ static void deleted_name_can_be_made_again_as_a_new_model(void **state)
     assert_int_equal(training_version(s, "m"), 0);
 }
 
+#define STUDENT(more)                                                                              \
+    "{\"kind\":\"fm\"," LEARNING_SMALL ",\"loss\":{\"name\":\"distill_listwise\"}" more "}"
+#define OF_DEFAULT ",\"teacher\":\"default\""
+
+static void model_with_an_unknown_teacher_or_itself_is_refused(void **state)
+{
+    static const char *const teachers[] = {STUDENT(",\"teacher\":\"nobody\""),
+                                           STUDENT(",\"teacher\":\"s\"")};
+    struct training *s = *state;
+    const int64_t end = learning_end(&s->l);
+    for (size_t i = 0; i < 2; i++) {
+        const struct trainer_command command = training_create(s, "s", teachers[i]);
+        training_check(command, "invalid-model");
+        assert_string_equal(command.problem.pointer, "/teacher");
+        assert_false(command.created);
+    }
+    assert_int_equal(learning_end(&s->l), end);
+    assert_int_equal(models_now(&s->models)->n, 1);
+    training_check(training_create(s, "s", STUDENT(OF_DEFAULT)), "");
+    training_check(training_create(s, "s", teachers[1]), "model-exists");
+}
+
+/* And one whose teacher is deleted since is the same model still. */
+static void student_learns_from_a_model_of_the_server_until_that_is_deleted(void **state)
+{
+    static const char taught[] = STUDENT(",\"teacher\":\"t\"");
+    struct training *s = *state;
+    training_check(training_create(s, "t", SMALL), "");
+    training_check(training_create(s, "s", taught), "");
+    training_stream(s, "s", 10, 1);
+    training_await(s, "s");
+    assert_int_equal(training_version(s, "s"), 0); /* the teacher is at version 0 */
+    training_stream(s, "t", 40, 2);
+    training_await(s, "t");
+    training_stream(s, "s", 40, 3);
+    training_await(s, "s");
+    const int64_t learned = training_version(s, "s");
+    assert_true(learned > 0);
+    training_check(training_tell(s, TRAINER_DELETE, "t"), "");
+    training_stream(s, "s", 10, 4);
+    training_await(s, "s");
+    assert_int_equal(training_version(s, "s"), learned);
+    training_check(training_create(s, "s", taught), "");
+    training_stop(s);
+    assert_ok(training_start(s));
+    assert_int_equal(training_version(s, "s"), learned);
+}
+
 static void train_learns_publishes_and_stores_before_it_answers(void **state)
 {
     struct training *s = *state;
@@ -233,6 +281,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TRAINING_TEST(model_is_created_once_and_again_only_with_the_same_configuration),
         TRAINING_TEST(deleted_name_can_be_made_again_as_a_new_model),
+        TRAINING_TEST(model_with_an_unknown_teacher_or_itself_is_refused),
+        TRAINING_TEST(student_learns_from_a_model_of_the_server_until_that_is_deleted),
         TRAINING_TEST(train_learns_publishes_and_stores_before_it_answers),
         TRAINING_TEST(train_is_refused_where_it_may_not),
         TRAINING_TEST(paused_model_does_not_learn_and_catches_up_when_it_may_again),

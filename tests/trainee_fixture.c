@@ -48,7 +48,13 @@ void trained_free(struct trainee **t)
 
 void trained_catch_up(struct learning *l, struct trainee *t)
 {
-    struct trainee_tools tools = {.store = l->reader, .writer = l->writer, .metrics = &l->metrics};
+    trained_catch_up_taught(l, t, NULL);
+}
+
+void trained_catch_up_taught(struct learning *l, struct trainee *t, const struct models *models)
+{
+    struct trainee_tools tools = {
+        .store = l->reader, .writer = l->writer, .metrics = &l->metrics, .models = models};
     bool more = true;
     while (more) {
         assert_ok(trainee_step(t, &tools, learning_end(l), &more, NULL));

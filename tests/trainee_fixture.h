@@ -20,6 +20,9 @@ void trained_free(struct trainee **t);
 /* Takes steps until there is nothing more. */
 void trained_catch_up(struct learning *l, struct trainee *t);
 
+/* The same where there are models that may teach it. */
+void trained_catch_up_taught(struct learning *l, struct trainee *t, const struct models *models);
+
 /* Stores a checkpoint and waits for it. @return its row, without metrics. */
 struct store_checkpoint trained_store(struct learning *l, struct trainee *t);
 
