@@ -77,7 +77,7 @@ static enum rk_status add_entity(const struct assembly *to, struct list *list,
                                  const struct list_entity *entity, enum rk_side side,
                                  struct rk_error *err)
 {
-    struct rk_feature *own = list->feature + entity->first;
+    struct rk_feature *own = entity->n > 0 ? list->feature + entity->first : NULL;
     const struct rk_feature *stored = NULL;
     size_t n_stored = 0;
     enum rk_status status = RK_OK;
