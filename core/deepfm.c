@@ -185,12 +185,8 @@ static bool add_row(const struct rk_model *model, const float *theta,
         const float *v_j = theta + v->offset + (size_t)j * k;
         const double x = (double)group->value[e];
         double *d;
-        if (pull->weight != NULL) {
-            d = rk_gradient_row(grad, (uint32_t)(w->first_row + j), 1);
-            if (d == NULL) {
-                return false;
-            }
-            d[0] += *pull->weight * x;
+        if (pull->weight != NULL && !rk_model_add_one(w, j, *pull->weight * x, grad)) {
+            return false;
         }
         if (field == RK_NO_FIELD) {
             continue;
@@ -252,11 +248,9 @@ static bool deepfm_backward(const struct rk_model *model, const float *theta,
         total += out->head[i];
     }
     if (!out->shift_free) {
-        double *bias = rk_gradient_row(grad, (uint32_t)model->tensor[BIAS].first_row, 1);
-        if (bias == NULL) {
+        if (!rk_model_add_one(&model->tensor[BIAS], 0, total, grad)) {
             return false;
         }
-        bias[0] += total;
         all.weight = &total;
         all.pair = total; /* else the list's gradients sum to exactly 0 */
     }

@@ -199,12 +199,8 @@ static bool add_row(const struct rk_model *model, const float *theta,
         const uint32_t field = rk_fields_find(fields, group, e);
         const double x = (double)group->value[e];
         double *d;
-        if (pull->weight != NULL) {
-            d = rk_gradient_row(grad, (uint32_t)(w->first_row + a), 1);
-            if (d == NULL) {
-                return false;
-            }
-            d[0] += *pull->weight * x;
+        if (pull->weight != NULL && !rk_model_add_one(w, a, *pull->weight * x, grad)) {
+            return false;
         }
         if (field == RK_NO_FIELD) {
             continue;
@@ -252,11 +248,9 @@ static bool ffm_backward(const struct rk_model *model, const float *theta,
         }
     }
     if (!out->shift_free) {
-        double *bias = rk_gradient_row(grad, (uint32_t)model->tensor[BIAS].first_row, 1);
-        if (bias == NULL) {
+        if (!rk_model_add_one(&model->tensor[BIAS], 0, total, grad)) {
             return false;
         }
-        bias[0] += total;
     } else if (!model->config.normalize) {
         pair = 0;
     }

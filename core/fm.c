@@ -146,12 +146,8 @@ static bool add_row(const struct rk_model *model, const float *theta, const stru
         const size_t j = group->index[e];
         const float *v_j = theta + v->offset + j * k;
         double *d;
-        if (pull->linear) {
-            d = rk_gradient_row(grad, (uint32_t)(w->first_row + j), 1);
-            if (d == NULL) {
-                return false;
-            }
-            d[0] += pull->weight * x;
+        if (pull->linear && !rk_model_add_one(w, j, pull->weight * x, grad)) {
+            return false;
         }
         d = rk_gradient_row(grad, (uint32_t)(v->first_row + j), k);
         if (d == NULL) {
@@ -162,16 +158,6 @@ static bool add_row(const struct rk_model *model, const float *theta, const stru
         }
     }
     return true;
-}
-
-static bool add_bias(const struct rk_model *model, double weight, struct rk_gradient *grad)
-{
-    double *bias = rk_gradient_row(grad, (uint32_t)model->tensor[BIAS].first_row, 1);
-
-    if (bias != NULL) {
-        bias[0] += weight;
-    }
-    return bias != NULL;
 }
 
 /*
@@ -205,7 +191,7 @@ static bool fm_backward(const struct rk_model *model, const float *theta,
     }
     if (out->shift_free) {
         all.weight = 0;
-    } else if (!add_bias(model, all.weight, grad)) {
+    } else if (!rk_model_add_one(&model->tensor[BIAS], 0, all.weight, grad)) {
         return false;
     }
     for (size_t f = 0; f < k; f++) {

@@ -65,6 +65,18 @@ extern const struct rk_kind rk_kind_ffm;
 extern const struct rk_kind rk_kind_deepfm;
 extern const struct rk_kind rk_kind_joint;
 
+/* Adds x to a row of one number. false: out of memory. */
+static inline bool rk_model_add_one(const struct rk_tensor *tensor, size_t row, double x,
+                                    struct rk_gradient *grad)
+{
+    double *sum = rk_gradient_row(grad, (uint32_t)(tensor->first_row + row), 1);
+
+    if (sum != NULL) {
+        sum[0] += x;
+    }
+    return sum != NULL;
+}
+
 /* Fields a kind with fields has vectors for. */
 size_t rk_model_n_fields(const struct rk_model *model);
 

@@ -23,36 +23,10 @@ int admin_fail(const struct admin_options *options, int code, const char *format
 {
     va_list arguments;
 
-    (void)fprintf(stderr, "rankd %s: ", admin_command_text(options->command));
     va_start(arguments, format);
-    (void)vfprintf(stderr, format, arguments);
+    code = shell_fail(admin_command_text(options->command), code, format, arguments);
     va_end(arguments);
-    (void)fputc('\n', stderr);
     return code;
-}
-
-int admin_exit_code(enum rk_status status)
-{
-    switch (status) {
-    case RK_OK:
-        return EX_OK;
-    case RK_INVALID:
-    case RK_TOOBIG:
-    case RK_CORRUPT:
-    case RK_DIVERGED:
-        return EX_DATAERR;
-    case RK_NOTFOUND:
-        return EX_NOINPUT;
-    case RK_MISMATCH:
-        return EX_CONFIG;
-    case RK_BUSY:
-        return EX_TEMPFAIL;
-    case RK_IO:
-        return EX_IOERR;
-    case RK_NOMEM:
-        break;
-    }
-    return EX_SOFTWARE;
 }
 
 static int exit_code_of(enum problem_kind kind)
@@ -73,22 +47,6 @@ static int exit_code_of(enum problem_kind kind)
     default:
         return EX_SOFTWARE;
     }
-}
-
-int admin_print(const struct admin_options *options, struct emit *out)
-{
-    size_t n = 0;
-    char *text = emit_take(out, &n);
-    int code = EX_OK;
-
-    if (text == NULL) {
-        return admin_fail(options, EX_SOFTWARE, "out of memory for the result");
-    }
-    if (fwrite(text, 1, n, stdout) != n || fflush(stdout) != 0) {
-        code = admin_fail(options, EX_IOERR, "the result cannot be written to stdout");
-    }
-    free(text);
-    return code;
 }
 
 int admin_read_file(const struct admin_options *options, const char *path, char **bytes, size_t *n)
@@ -173,7 +131,7 @@ int admin_open(const struct admin_options *options, const char *model, bool may_
         status = admin->metrics != NULL ? start(admin, model, &err)
                                         : rk_fail(&err, RK_NOMEM, "out of memory for the writer");
     }
-    return status == RK_OK ? EX_OK : admin_fail(options, admin_exit_code(status), "%s", err.text);
+    return status == RK_OK ? EX_OK : admin_fail(options, shell_exit_code(status), "%s", err.text);
 }
 
 void admin_close(struct admin *admin)

@@ -7,6 +7,7 @@
 
 #include "admin_options.h"
 #include "emit.h"
+#include "shell.h"
 #include "trainer.h"
 
 struct admin {
@@ -41,12 +42,6 @@ const struct served *admin_model(const struct admin *admin);
 /** Prints "rankd <command>: ..." on stderr. @return code. */
 int admin_fail(const struct admin_options *options, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-
-/** The exit code of a status: EX_DATAERR, EX_CONFIG, EX_IOERR ... */
-int admin_exit_code(enum rk_status status);
-
-/** Writes the text to stdout and frees it. @return EX_OK; EX_IOERR; EX_SOFTWARE. */
-int admin_print(const struct admin_options *options, struct emit *out);
 
 /**
  * Reads a whole file. @param bytes  out, malloc'ed, with a zero byte behind its n.

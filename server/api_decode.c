@@ -3,6 +3,7 @@
  * JSON and the store, so it is UTF-8 without a zero byte, or it is refused.
  */
 #include "api_impl.h"
+#include "utf8.h"
 
 #include <string.h>
 
@@ -13,41 +14,6 @@ static int hex(char c)
     }
     c = (char)(c | 0x20);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Bytes of the well-formed character at the start of text (RFC 3629, 4), or 0. */
-static size_t character_length(const unsigned char *text, size_t n)
-{
-    const unsigned char c = text[0];
-    const size_t length = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-
-    if (c > 0xf4 || length == 0 || length > n) {
-        return 0;
-    }
-    for (size_t i = 1; i < length; i++) {
-        if ((text[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    /* Longer than needed, a surrogate, or past U+10FFFF. */
-    if ((c == 0xe0 && text[1] < 0xa0) || (c == 0xed && text[1] > 0x9f) ||
-        (c == 0xf0 && text[1] < 0x90) || (c == 0xf4 && text[1] > 0x8f)) {
-        return 0;
-    }
-    return length;
-}
-
-static bool is_utf8(const char *text, size_t n)
-{
-    size_t length;
-
-    for (size_t i = 0; i < n; i += length) {
-        length = character_length((const unsigned char *)text + i, n - i);
-        if (length == 0) {
-            return false;
-        }
-    }
-    return true;
 }
 
 bool api_decode(const char *text, size_t n, bool plus_is_space, char *to, size_t size,
@@ -76,7 +42,7 @@ bool api_decode(const char *text, size_t n, bool plus_is_space, char *to, size_t
         to[used] = '\0';
     }
     *length = used;
-    return is_utf8(to, used);
+    return utf8_valid(to, used);
 }
 
 bool api_query(const struct api_call *call, const char *name, char *value, size_t n)

@@ -23,7 +23,7 @@ static int measure(struct offline *offline, struct rk_eval_sum *sum)
     progress_end(&progress);
     return status == RK_OK
                ? EX_OK
-               : offline_fail(offline->options, offline_exit_code(status), "%s", err.text);
+               : offline_fail(offline->options, shell_exit_code(status), "%s", err.text);
 }
 
 static void write_json(const struct offline *offline, const struct rk_eval_sum *sum,
@@ -83,7 +83,7 @@ int command_eval(int argc, char *const *argv)
     }
     if (code == EX_OK) {
         (options.json ? write_json : write_table)(&offline, &sum, &out);
-        code = offline_print(&options, &out);
+        code = shell_print(options.command, &out);
     }
     offline_close(&offline);
     return code;

@@ -79,7 +79,7 @@ static int export_version(struct admin *admin)
     }
     if (code == EX_OK) {
         write_result(options, &command, &out);
-        code = admin_print(options, &out);
+        code = shell_print(admin_command_text(options->command), &out);
     }
     free(command.file.bytes);
     return code;

@@ -20,14 +20,6 @@ struct import {
     size_t n;
 };
 
-static bool is_name(const char *name)
-{
-    const size_t n = strlen(name);
-
-    return n >= 1 && n <= STORE_NAME_MAX &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == n;
-}
-
 /* ---- what was given ---- */
 
 static int read_config(struct import *import)
@@ -47,7 +39,7 @@ static int read_config(struct import *import)
     } else if (!model_config_parse(text, n, import->config, &problem)) {
         code = admin_fail(options, EX_CONFIG, "%s: %s%s%s", options->config, problem.pointer,
                           problem.pointer[0] != '\0' ? ": " : "", problem.detail);
-    } else if (!is_name(options->model)) {
+    } else if (!model_name_valid(options->model)) {
         code =
             admin_fail(options, EX_USAGE, "a model's name is 1 to %d of the characters a-z 0-9 _ -",
                        STORE_NAME_MAX);
@@ -158,7 +150,7 @@ static int put_version(struct import *import)
         return code;
     }
     write_result(import, &command, &out);
-    return admin_print(&import->options, &out);
+    return shell_print(admin_command_text(import->options.command), &out);
 }
 
 /* ---- the command ---- */

@@ -229,12 +229,12 @@ static int show(struct admin *admin)
     }
     free(rows);
     if (status == RK_OK) {
-        return admin_print(options, &out);
+        return shell_print(admin_command_text(options->command), &out);
     }
     emit_deinit(&out);
     return status == RK_NOTFOUND ? admin_fail(options, EX_USAGE, "there is no model \"%s\" in %s",
                                               options->model, options->db)
-                                 : admin_fail(options, admin_exit_code(status), "%s", err.text);
+                                 : admin_fail(options, shell_exit_code(status), "%s", err.text);
 }
 
 /* ---- activate and delete ---- */
@@ -269,7 +269,7 @@ static int change(struct admin *admin)
         emit_format(&out, "model \"%s\" serves version %lld\n", options->model,
                     (long long)command.served_version);
     }
-    return admin_print(options, &out);
+    return shell_print(admin_command_text(options->command), &out);
 }
 
 /* ---- the command ---- */

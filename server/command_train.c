@@ -252,7 +252,7 @@ static int train(struct training *training)
     }
     return status == RK_OK
                ? EX_OK
-               : offline_fail(training->offline.options, offline_exit_code(status), "%s", err.text);
+               : offline_fail(training->offline.options, shell_exit_code(status), "%s", err.text);
 }
 
 static void training_close(struct training *training)
@@ -292,7 +292,7 @@ int command_train(int argc, char *const *argv)
     }
     if (code == EX_OK) {
         (options.json ? training_write_json : training_write_table)(&training, &out);
-        code = offline_print(&options, &out);
+        code = shell_print(options.command, &out);
     }
     training_close(&training);
     return code;

@@ -200,6 +200,6 @@ enum rk_status datafile_read(const struct datafile_options *options, struct data
     lines_close(&reader.lines);
     lines_close(&reader.sizes);
     free(reader.sizes_path);
-    free(reader.stored.entry);
+    stored_deinit(&reader.stored);
     return status;
 }

@@ -2,6 +2,7 @@
  * CSV with a header: a record is an item, and a run of equal text in the group's column a list.
  */
 #include "datafile_impl.h"
+#include "utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +52,7 @@ static enum rk_status check_names(const struct csv *csv, struct rk_error *err)
     for (size_t i = 0; i < csv->header.n; i++) {
         const char *name = csv->column[i].name;
         if (csv->column[i].n < 1 || csv->column[i].n > LIST_NAME_MAX || !is_printable(name) ||
-            !datafile_is_utf8(name)) {
+            !utf8_valid(name, strlen(name))) {
             return rk_fail(err, RK_INVALID,
                            "the name of column %zu is not 1 to %d bytes of printable UTF-8", i + 1,
                            LIST_NAME_MAX);
@@ -187,7 +188,7 @@ static enum rk_status read_id(const char *cell, enum rk_side side, char to[LIST_
     if (n == 0) {
         return RK_OK;
     }
-    if (n > LIST_ID_MAX || !datafile_is_utf8(cell)) {
+    if (n > LIST_ID_MAX || !utf8_valid(cell, strlen(cell))) {
         return rk_fail(err, RK_INVALID, "the id of %s is not 1 to %d bytes of UTF-8",
                        side == RK_USER ? "a user" : "an item", LIST_ID_MAX);
     }
@@ -227,7 +228,7 @@ static enum rk_status read_feature(const struct csv *csv, const struct column *c
             return rk_fail(err, RK_INVALID, "column \"%s\" of this model takes numbers",
                            column->name);
         }
-        if (n > LIST_TEXT_MAX || !datafile_is_utf8(cell)) {
+        if (n > LIST_TEXT_MAX || !utf8_valid(cell, strlen(cell))) {
             return rk_fail(err, RK_INVALID, "column \"%s\": not at most %d bytes of UTF-8",
                            column->name, LIST_TEXT_MAX);
         }

@@ -7,6 +7,7 @@
 #include "catalogue.h"
 #include "datafile.h"
 #include "list.h"
+#include "stored.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,20 +22,13 @@ struct datafile_lines {
     size_t number; /* of that line, from 1 */
 };
 
-/* Features of the catalogue as of the log's end. */
-struct datafile_stored {
-    struct store *store; /* NULL: there are none */
-    int64_t log_end;
-    struct catalogue_entry *entry; /* owned, the last one found */
-};
-
 struct datafile_reader {
     const struct datafile_options *options;
     struct datafile_lines lines;
     struct datafile_lines sizes;        /* libsvm: open where there is such a file */
     char *sizes_path;                   /* owned, where it was made from the data's */
     const struct datafile_lines *wrong; /* the file that an error is about */
-    struct datafile_stored stored;
+    struct stored stored;               /* as of the log's end */
     struct rk_group_builder builder;
     struct datafile *data;
 };
@@ -75,9 +69,6 @@ bool datafile_take_number(const char **at, double *number);
  * @return how many; 0: there is no such number, or it has more than `most` digits.
  */
 size_t datafile_take_digits(const char **at, size_t most, char stop, uint64_t *number);
-
-/** Is a terminated text UTF-8, as all text is that a request can bring? */
-bool datafile_is_utf8(const char *text);
 
 /* ---- lists ---- */
 

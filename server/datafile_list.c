@@ -3,41 +3,7 @@
  * when such a list is served.
  */
 #include "assemble.h"
-#include "codec.h"
 #include "datafile_impl.h"
-
-#include <stdlib.h>
-
-static enum rk_status find_stored(void *context, enum rk_side side,
-                                  const struct list_entity *entity,
-                                  const struct rk_feature **features, size_t *n,
-                                  struct rk_error *err)
-{
-    struct datafile_stored *stored = context;
-    const char *text;
-    enum rk_status status;
-
-    *n = 0;
-    if (stored->store == NULL) {
-        return RK_OK;
-    }
-    status = store_get_features(stored->store, side == RK_ITEM ? STORE_ITEM : STORE_USER,
-                                entity->id, stored->log_end, &text, NULL);
-    if (status == RK_NOTFOUND) {
-        return RK_OK;
-    }
-    if (status != RK_OK) {
-        return rk_fail(err, status, "the stored features of an id cannot be read");
-    }
-    free(stored->entry);
-    stored->entry = codec_entry_parse(side, entity->id, text);
-    if (stored->entry == NULL) {
-        return rk_fail(err, RK_NOMEM, "out of memory for stored features");
-    }
-    *features = stored->entry->feature;
-    *n = stored->entry->n;
-    return RK_OK;
-}
 
 static void note_entry(void *context, const char *id, const char *features)
 {
@@ -61,7 +27,7 @@ enum rk_status datafile_open_stored(struct datafile_reader *reader, struct rk_er
         status = store_list_features(store, STORE_USER, "", 1, note_entry, &any, err);
     }
     if (status == RK_OK) {
-        status = store_log_end(store, &reader->stored.log_end, err);
+        status = store_log_end(store, &reader->stored.seq, err);
     }
     reader->stored.store = any ? store : NULL;
     return status;
@@ -86,30 +52,17 @@ static enum rk_status check_ids(const struct rk_model_config *config, const stru
     return RK_OK;
 }
 
-/* Assembling points into the features even where a list has none: then there is room for one. */
-static bool reserve_feature(struct list *list)
-{
-    if (list->feature == NULL) {
-        list->feature = malloc(sizeof *list->feature);
-        list->cap_features = list->feature != NULL ? 1 : 0;
-    }
-    return list->feature != NULL;
-}
-
 enum rk_status datafile_add_list(struct datafile_reader *reader, struct list *list, size_t *where,
                                  struct rk_error *err)
 {
     const struct rk_model_config *config = reader->options->config;
-    const struct assemble_source source = {find_stored, &reader->stored};
+    const struct assemble_source source = stored_source(&reader->stored);
     uint32_t which[LIST_ITEMS_MAX];
     struct rk_error own = {0};
     struct rk_group view;
     enum rk_status status;
 
     *where = SIZE_MAX;
-    if (!reserve_feature(list)) {
-        return rk_fail(err, RK_NOMEM, "out of memory for a list");
-    }
     status = check_ids(config, list, where, err);
     if (status != RK_OK) {
         return status;

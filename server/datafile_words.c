@@ -48,30 +48,3 @@ size_t datafile_take_digits(const char **at, size_t most, char stop, uint64_t *n
     *at = digit;
     return n;
 }
-
-/* The smallest code points of sequences of 1 to 4 bytes: less is overlong. */
-static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-
-bool datafile_is_utf8(const char *text)
-{
-    const unsigned char *at = (const unsigned char *)text;
-
-    while (*at != '\0') {
-        const size_t n = *at < 0x80 ? 1 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
-        uint32_t code = n == 1 ? *at : *at & (0x7fU >> n);
-        if ((*at >= 0x80 && *at < 0xc0) || *at >= 0xf8) {
-            return false;
-        }
-        for (size_t i = 1; i < n; i++) {
-            if ((at[i] & 0xc0) != 0x80) { /* the end too */
-                return false;
-            }
-            code = code << 6 | (at[i] & 0x3fU);
-        }
-        if (code < least[n] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) {
-            return false;
-        }
-        at += n;
-    }
-    return true;
-}

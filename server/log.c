@@ -4,6 +4,8 @@
  */
 #include "log.h"
 
+#include "utf8.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
@@ -83,35 +85,12 @@ static void put_format(struct line *line, const char *format, ...)
 }
 
 /*
- * Bytes of the UTF-8 sequence at text (Unicode 15, table 3-7), 0 if it is none. text is terminated.
- */
-static size_t utf8_length(const unsigned char *text)
-{
-    unsigned char lead = text[0];
-    if (lead < 0x80) {
-        return 1;
-    }
-    size_t n = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    unsigned char low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;  /* no overlong forms */
-    unsigned char high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf; /* no surrogates */
-    if (lead < 0xc2 || lead > 0xf4 || text[1] < low || text[1] > high) {
-        return 0;
-    }
-    for (size_t i = 2; i < n; i++) {
-        if ((text[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    return n;
-}
-
-/*
  * One character, so that no value can end a line, end its quotes, or steer a terminal (C0, DEL,
  * C1). Returns its bytes.
  */
 static size_t put_character(struct line *line, const unsigned char *text)
 {
-    size_t n = utf8_length(text);
+    size_t n = utf8_length(text, strnlen((const char *)text, 4));
     unsigned char c = text[0];
     if (n == 0) {
         put(line, "\\ufffd", 6);

@@ -18,47 +18,13 @@ int offline_fail(const struct offline_options *options, int code, const char *fo
 {
     va_list arguments;
 
-    (void)fprintf(stderr, "rankd %s: ", options->command);
     va_start(arguments, format);
-    (void)vfprintf(stderr, format, arguments);
+    code = shell_fail(options->command, code, format, arguments);
     va_end(arguments);
-    (void)fputc('\n', stderr);
     return code;
 }
 
-int offline_exit_code(enum rk_status status)
-{
-    switch (status) {
-    case RK_OK:
-        return EX_OK;
-    case RK_INVALID:
-    case RK_TOOBIG:
-    case RK_CORRUPT:
-    case RK_DIVERGED:
-        return EX_DATAERR;
-    case RK_NOTFOUND:
-        return EX_NOINPUT;
-    case RK_MISMATCH:
-        return EX_CONFIG;
-    case RK_BUSY:
-        return EX_TEMPFAIL;
-    case RK_IO:
-        return EX_IOERR;
-    case RK_NOMEM:
-        break;
-    }
-    return EX_SOFTWARE;
-}
-
 /* ---- the model ---- */
-
-static bool is_name(const char *name)
-{
-    const size_t n = strlen(name);
-
-    return n >= 1 && n <= STORE_NAME_MAX &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == n;
-}
 
 /* Makes the model from its configuration, in memory: it is stored with its first version. */
 static int make_model(struct offline *o, const struct model_config *config)
@@ -72,7 +38,7 @@ static int make_model(struct offline *o, const struct model_config *config)
             o->options, EX_USAGE, "there is no model \"%s\" in %s%s", name, o->options->db,
             strcmp(o->options->command, "train") == 0 ? ": give its --config and it is made" : "");
     }
-    if (!is_name(name)) {
+    if (!model_name_valid(name)) {
         return offline_fail(o->options, EX_USAGE,
                             "a model's name is 1 to %d of the characters a-z 0-9 _ -",
                             STORE_NAME_MAX);
@@ -86,7 +52,7 @@ static int make_model(struct offline *o, const struct model_config *config)
         status = trainee_create(o->served, 0, &o->trainee, &err);
     }
     return status == RK_OK ? EX_OK
-                           : offline_fail(o->options, offline_exit_code(status), "%s", err.text);
+                           : offline_fail(o->options, shell_exit_code(status), "%s", err.text);
 }
 
 /* Are two configurations equal, defaults filled in? */
@@ -130,7 +96,7 @@ static int recover_model(struct offline *o, const struct store_model *row,
         status = status == RK_MISMATCH ? RK_CORRUPT : status; /* the log, not the configuration */
     }
     return status == RK_OK ? EX_OK
-                           : offline_fail(o->options, offline_exit_code(status), "%s", err.text);
+                           : offline_fail(o->options, shell_exit_code(status), "%s", err.text);
 }
 
 static int open_model(struct offline *o, const struct model_config *config)
@@ -146,7 +112,7 @@ static int open_model(struct offline *o, const struct model_config *config)
         found = strcmp(rows[i].name, o->options->model) == 0 ? &rows[i] : found;
     }
     if (status != RK_OK) {
-        code = offline_fail(o->options, offline_exit_code(status), "%s", err.text);
+        code = offline_fail(o->options, shell_exit_code(status), "%s", err.text);
     } else if (found == NULL) {
         code = make_model(o, config);
     } else {
@@ -180,7 +146,7 @@ int offline_open(const struct offline_options *options, const struct model_confi
         status = store_open(options->db, &offline->store, &err);
     }
     if (status != RK_OK) {
-        return offline_fail(options, offline_exit_code(status), "%s", err.text);
+        return offline_fail(options, shell_exit_code(status), "%s", err.text);
     }
     return exists ? open_model(offline, config) : make_model(offline, config);
 }
@@ -216,10 +182,10 @@ int offline_read(struct offline *offline)
         return EX_OK;
     }
     if (place.line == 0) {
-        return offline_fail(offline->options, offline_exit_code(status), "%s: %s", place.path,
+        return offline_fail(offline->options, shell_exit_code(status), "%s: %s", place.path,
                             err.text);
     }
-    return offline_fail(offline->options, offline_exit_code(status), "%s:%zu: %s", place.path,
+    return offline_fail(offline->options, shell_exit_code(status), "%s:%zu: %s", place.path,
                         place.line, err.text);
 }
 
@@ -333,20 +299,4 @@ void offline_table_metrics(const struct rk_eval_sum *sum, struct emit *out)
             emit_format(out, "%-10s -\n", metrics[i].label);
         }
     }
-}
-
-int offline_print(const struct offline_options *options, struct emit *out)
-{
-    size_t n = 0;
-    char *text = emit_take(out, &n);
-    int code = EX_OK;
-
-    if (text == NULL) {
-        return offline_fail(options, EX_SOFTWARE, "out of memory for the result");
-    }
-    if (fwrite(text, 1, n, stdout) != n || fflush(stdout) != 0) {
-        code = offline_fail(options, EX_IOERR, "the result cannot be written to stdout");
-    }
-    free(text);
-    return code;
 }

@@ -8,6 +8,7 @@
 #include "datafile.h"
 #include "emit.h"
 #include "offline_options.h"
+#include "shell.h"
 #include "trainee.h"
 
 #include <rankd/eval.h>
@@ -56,14 +57,8 @@ RK_MUST_CHECK enum rk_status offline_measure(struct offline *offline, const floa
 void offline_emit_metrics(const struct rk_eval_sum *sum, struct emit *out);
 void offline_table_metrics(const struct rk_eval_sum *sum, struct emit *out);
 
-/** Writes the text to stdout and frees it. @return EX_OK; EX_IOERR; EX_SOFTWARE. */
-int offline_print(const struct offline_options *options, struct emit *out);
-
 /** Prints "rankd <command>: ..." on stderr. @return code. */
 int offline_fail(const struct offline_options *options, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-
-/** The exit code of a status: EX_DATAERR, EX_NOINPUT, EX_CONFIG, EX_IOERR ... */
-int offline_exit_code(enum rk_status status);
 
 #endif
