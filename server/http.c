@@ -25,6 +25,7 @@
 
 struct http {
     struct MHD_Daemon *daemon;
+    int door; /* the listening socket once it takes nobody in any more, ours to close; or -1 */
     struct api *api;
     struct http_options options;
     uint16_t port;
@@ -399,6 +400,7 @@ enum rk_status http_start(struct api *api, const struct http_options *options, s
         return rk_fail(err, RK_NOMEM, "out of memory for the listener");
     }
     h->api = api;
+    h->door = -1;
     h->options = *options;
     status = address_listen(options->address, &fd, &h->port, err);
     if (status != RK_OK) {
@@ -467,15 +469,13 @@ static void await_answers(struct http *http, int64_t wait_ms, int64_t quiet_ns)
 
 size_t http_drain(struct http *http, int64_t wait_ms)
 {
-    int fd;
-
     if (http == NULL) {
         return 0;
     }
-    fd = MHD_quiesce_daemon(http->daemon);
-    if (fd >= 0) {
-        adopt_backlog(http, fd);
-        close(fd);
+    http->door = MHD_quiesce_daemon(http->daemon);
+    if (http->door >= 0) {
+        adopt_backlog(http, http->door);
+        (void)shutdown(http->door, SHUT_RDWR); /* closed once no worker can look at it any more */
     }
     await_answers(http, wait_ms, QUIET_NS);
     atomic_store(&http->shut, true);
@@ -494,6 +494,7 @@ void http_stop(struct http **http)
     }
     await_answers(h, SEND_MS, 0);
     MHD_stop_daemon(h->daemon); /* it aborts the process if a connection is suspended still */
+    (void)close(h->door);
     free(h);
     *http = NULL;
 }

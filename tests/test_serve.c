@@ -192,14 +192,20 @@ static void a_signal_under_load_leaves_no_request_unanswered(void **state)
 static void a_second_signal_ends_it_at_once(void **state)
 {
     static const char half[] = "POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: "
-                               "application/json\r\nContent-Length: 100\r\n\r\n{";
+                               "application/json\r\nContent-Length: 100\r\n"
+                               "Expect: 100-continue\r\n\r\n";
     struct serving *serving = *state;
     struct server_process server;
     struct http_client client;
+    struct http_response response;
     server_start(&server, serving->db, NULL);
     http_client_init(&client, server.port);
     expect(&client, "GET", "/livez", NULL, 200, "ok");
-    assert_true(http_client_send(&client, half, strlen(half))); /* the drain waits for the rest */
+    assert_true(http_client_send(&client, half, strlen(half)));
+    response =
+        http_client_receive(&client, false); /* the head was read: the drain waits for the rest */
+    assert_int_equal(response.status, 100);
+    http_response_deinit(&response);
     server_signal(&server, SIGTERM);
     assert_true(server_await(&server, "event=stopping"));
     while (!server_has_ended(&server)) { /* one may come before the first was acted upon */
