@@ -34,6 +34,8 @@ EMBED := $(B)/embed.o
 TEST_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_%.c tests/golden.c,$(wildcard tests/*.c)))
 TESTS := $(patsubst tests/%.c,$(B)/%,$(wildcard tests/test_*.c))
 THREADED := pair live models catalogue writer trainee trainee_recover trainer trainer_commands api api_score api_feedback http serve
+RELS := $(patsubst tests/rel/rel_%.c,%,$(wildcard tests/rel/rel_*.c))
+REL_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out tests/rel/rel_%.c,$(wildcard tests/rel/*.c)))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/bench_*.c))
 GOLDEN ?= $(wildcard ../shared/golden)
@@ -55,6 +57,10 @@ PREFIX ?= /usr/local
 test: $(TESTS) $(B)/rankd ## build and run every test
 	@failed=; passed=0; for t in $(TESTS); do echo "== $$t"; if $$t; then passed=$$((passed + 1)); else failed="$$failed $$t"; fi; done; \
 	[ -z "$$failed" ] || echo "failed:$$failed"; echo "test programs: $$passed passed, $$(echo $$failed | wc -w) failed"; [ -z "$$failed" ]
+check: test rel ## every test, and every kind of fault tried REL_SCALE times as often as usual (default 1)
+rel: $(RELS:%=rel-%)
+rel-%: $(B)/rel_% $(B)/rankd
+	@echo "== $<"; $<
 golden: $(B)/golden ## run the golden numbers of GOLDEN=<folder>
 	$(B)/golden $(GOLDEN)
 asan: ## tests under address and undefined-behaviour sanitizers
@@ -82,8 +88,8 @@ clean: ## remove what was built
 	rm -rf build
 help: ## list the targets
 	@awk -F ':.*## ' '/^##@/ {print substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' Makefile
-.PHONY: all run install test golden asan tsan fuzz bench format lint clean help
-SOURCES := $(wildcard include/rankd/*.h core/*.[ch] server/*.[ch] tests/*.[ch] tests/bench/*.[ch])
+.PHONY: all run install test check rel golden asan tsan fuzz bench format lint clean help
+SOURCES := $(wildcard include/rankd/*.h core/*.[ch] server/*.[ch] tests/*.[ch] tests/bench/*.[ch] tests/rel/*.[ch])
 
 # What a fresh machine lacks is installed once; where that cannot be done, one line says what is missing.
 build/.packages: Makefile
@@ -102,7 +108,7 @@ $(B)/server/%.o: server/%.c | build/.packages
 	$(CC) $(SERVER_FLAGS) -c -o $@ $<
 $(B)/tests/%.o: tests/%.c | build/.packages
 	@mkdir -p $(@D)
-	$(CC) $(TEST_FLAGS) -c -o $@ $<
+	$(CC) $(TEST_FLAGS) -Itests/rel -c -o $@ $<
 $(B)/librankd.a: $(CORE)
 	@rm -f $@
 	ar rcs $@ $^
@@ -110,6 +116,8 @@ $(B)/rankd: $(B)/server/main.o $(SERVER) $(EMBED) $(B)/librankd.a
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBS)
 $(B)/test_%: $(B)/tests/test_%.o $(TEST_HELP) $(SERVER) $(EMBED) $(B)/librankd.a
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBS) -lcmocka
+$(B)/rel_%: $(B)/tests/rel/rel_%.o $(REL_HELP) $(TEST_HELP) $(SERVER) $(EMBED) $(B)/librankd.a
+	$(CC) $(LDFLAGS_$(VARIANT)) $(LDFLAGS_rel_$*) -o $@ $^ $(LIBS) -lcmocka -ldl
 $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(SERVER) $(EMBED) $(B)/librankd.a
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBS)
 $(B)/golden: $(B)/tests/golden.o $(B)/librankd.a

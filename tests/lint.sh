@@ -93,7 +93,7 @@ for symbol in $(nm -g --defined-only "$library" | awk 'NF == 3 {print $3}' | sor
 done
 
 # ---- sizes: a file is one idea ----
-for file in core/*.c server/*.c tests/*.c; do
+for file in core/*.c server/*.c tests/*.c tests/rel/*.c; do
     lines=$(wc -l < "$file")
     [ "$lines" -le 500 ] || say "$file has $lines lines, more than 500"
 done
