@@ -3,6 +3,7 @@
  */
 #include "api_impl.h"
 #include "clock.h"
+#include "failpoint.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -308,6 +309,7 @@ bool api_handle(struct api *api, struct api_call *call)
     struct api_slot *slot;
     const struct api_route *route = find_route(call->method, call->path, segment, length, &known);
 
+    failpoint(FAILPOINT_REQUEST_READ);
     call->again = false;
     call->route = SIZE_MAX;
     if (route == NULL && known) {
@@ -332,6 +334,7 @@ void api_count(struct api *api, const struct api_call *call)
 {
     const size_t class = (size_t)call->status / 100;
 
+    failpoint(FAILPOINT_BEFORE_ANSWER);
     if (call->route < N_ROUTES && class < 6) {
         atomic_fetch_add_explicit(&api->metrics->answers[call->route][class], 1,
                                   memory_order_relaxed);

@@ -3,6 +3,8 @@
  */
 #include "checkpoint.h"
 
+#include "failpoint.h"
+
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <stdlib.h>
@@ -116,7 +118,9 @@ static enum rk_status storing_run(struct writer_job *job, struct store *store, s
         const size_t left = s->file.n - start;
         status = store_put_chunk(store, s->row.id, s->chunk, s->file.bytes + start,
                                  left < STORE_CHUNK_BYTES ? left : STORE_CHUNK_BYTES, err);
+        failpoint(FAILPOINT_CHECKPOINT_CHUNK);
     } else if (status == RK_OK) {
+        failpoint(FAILPOINT_BEFORE_CHECKPOINT_ROW);
         status = store_put_checkpoint(store, &s->row, err);
         if (status == RK_OK && s->activation != NULL) {
             s->activation->checkpoint = s->row.id;
@@ -138,6 +142,7 @@ static void storing_done(struct writer_job *job, const struct writer_outcome *ou
         writer_push(s->writer, &s->job);
         return;
     }
+    failpoint(FAILPOINT_CHECKPOINT_STORED);
     s->stored(s->context, &s->row, &outcome->err);
     free(s->row.metrics);
     free(s->file.bytes);

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "codec.h"
 #include "command.h"
+#include "failpoint.h"
 #include "http.h"
 #include "log.h"
 #include "options.h"
@@ -229,6 +230,7 @@ static void stop(struct server *server)
     left = http_drain(server->http, DRAIN_MS);
     left += http_drain(server->ops, DRAIN_MS);
     log_info("drained", log_number("left", (int64_t)left));
+    failpoint(FAILPOINT_DRAINED);
     trainer = atomic_exchange(&server->trainer, NULL);
     trainer_stop(&trainer);
     writer_stop(&server->writer);

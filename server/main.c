@@ -2,9 +2,11 @@
  * rankd: one binary, one subcommand each.
  */
 #include "command.h"
+#include "failpoint.h"
 #include "json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -44,7 +46,13 @@ static void usage(FILE *out)
 
 int main(int argc, char **argv)
 {
+    struct rk_error err = {0};
+
     json_start();
+    if (failpoint_start(getenv("RANKD_FAILPOINT"), &err) != RK_OK) {
+        (void)fprintf(stderr, "rankd: %s\n", err.text);
+        return EX_USAGE;
+    }
     if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
         usage(stdout);
         return EX_OK;

@@ -4,6 +4,7 @@
  * Each step and its user_version are one transaction, so that a file is always at one schema or the
  * next. A file that has data is copied first: whole, synced, and only then under its name.
  */
+#include "failpoint.h"
 #include "store_impl.h"
 
 #include <errno.h>
@@ -97,9 +98,10 @@ static enum rk_status apply(sqlite3 *db, const struct embedded_file *file, struc
     (void)snprintf(last, sizeof last,
                    "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
                    STORE_APPLICATION_ID, number);
-    if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
-        sqlite3_exec(db, file->text, NULL, NULL, NULL) != SQLITE_OK ||
-        sqlite3_exec(db, last, NULL, NULL, NULL) != SQLITE_OK) {
+    bool applied = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK &&
+                   sqlite3_exec(db, file->text, NULL, NULL, NULL) == SQLITE_OK;
+    failpoint(FAILPOINT_BEFORE_MIGRATION);
+    if (!applied || sqlite3_exec(db, last, NULL, NULL, NULL) != SQLITE_OK) {
         enum rk_status status = rk_fail(err, RK_IO, "migration %d: %s (SQLite %d)", number,
                                         sqlite3_errmsg(db), sqlite3_extended_errcode(db));
         if (!sqlite3_get_autocommit(db)) {
@@ -117,6 +119,7 @@ enum rk_status store_migrate(sqlite3 *db, const char *path, const struct embedde
     int latest = store_schema_latest(files);
     if (version > 0 && version < latest) {
         status = keep_copy(db, path, latest, err);
+        failpoint(FAILPOINT_MIGRATION_COPIED);
     }
     for (size_t i = 0; status == RK_OK && files[i].path != NULL; i++) {
         if (schema_number(&files[i]) > version) {

@@ -4,6 +4,7 @@
  * SQLite before 3.51.3 can corrupt a file when two connections reset its write-ahead log at once
  * (sqlite.org/wal.html#walresetbug), hence one connection only ever checkpoints.
  */
+#include "failpoint.h"
 #include "store_impl.h"
 
 #include <stdlib.h>
@@ -158,6 +159,7 @@ void store_close(struct store **store)
         return;
     }
     if (closed->writer) {
+        failpoint(FAILPOINT_WAL_CHECKPOINT);
         /* Where a reader is still open, SQLite would leave the log as it is. */
         (void)sqlite3_wal_checkpoint_v2(closed->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     }

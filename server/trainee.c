@@ -2,6 +2,7 @@
  * The learning step of one model, and recovery by taking the recorded steps again.
  */
 #include "clock.h"
+#include "failpoint.h"
 #include "grow.h"
 #include "log.h"
 #include "trainee_impl.h"
@@ -259,10 +260,12 @@ static enum rk_status settle(struct trainee *t, const struct trainee_tools *tool
         rk_learner_undo(t->learner, live_learning(&t->served->live));
         return rk_fail(err, outcome.err.status, "%s", outcome.err.text);
     }
+    failpoint(FAILPOINT_STEP_RECORDED);
     t->step = row.id;
     if (row.outcome == STORE_PUBLISHED) {
         trainee_publish(t, row.version);
     }
+    failpoint(FAILPOINT_PUBLISHED);
     if (result->n_quarantined > 0) {
         log_warn("lists_quarantined", log_text("model", t->served->name),
                  log_number("lists", (int64_t)result->n_quarantined),

@@ -1,6 +1,7 @@
 /*
  * Recovery: the newest good checkpoint, then the recorded steps, cut and learned again.
  */
+#include "failpoint.h"
 #include "log.h"
 #include "trainee_impl.h"
 
@@ -81,6 +82,7 @@ static enum rk_status repeat(struct trainee *t, struct store *store, const struc
     if (row->outcome == STORE_PUBLISHED) {
         trainee_publish(t, row->version);
     }
+    failpoint(FAILPOINT_STEP_REPEATED);
     t->step = row->id;
     trainee_move_on(t, &range);
     return RK_OK;

@@ -2,6 +2,7 @@
  * What requests ask of the trainer, one function a verb.
  */
 #include "clock.h"
+#include "failpoint.h"
 #include "log.h"
 #include "trainer_impl.h"
 
@@ -108,6 +109,7 @@ static void do_pause(struct trainer *trainer, struct trainer_command *command, s
         trainer_fail(command, &outcome.err);
         return;
     }
+    failpoint(FAILPOINT_PAUSE_RECORDED);
     t->paused = paused;
     trainee_show(t, false);
 }

@@ -2,6 +2,7 @@
  * Models come into training: made new, or recovered at start.
  */
 #include "clock.h"
+#include "failpoint.h"
 #include "grow.h"
 #include "log.h"
 #include "trainer_impl.h"
@@ -80,6 +81,7 @@ static enum rk_status put_model(struct trainer *trainer, struct trainee *t, stru
     if (outcome.err.status != RK_OK) {
         return rk_fail(err, outcome.err.status, "%s", outcome.err.text);
     }
+    failpoint(FAILPOINT_MODEL_RECORDED);
     served->id = row.id;
     t->seq = t->due_seq = row.seq;
     atomic_store(&served->position, row.seq);

@@ -2,6 +2,7 @@
  * Versions of a model: an older one served again, one from elsewhere taken in, one given out.
  */
 #include "clock.h"
+#include "failpoint.h"
 #include "log.h"
 #include "parameters.h"
 #include "trainer_impl.h"
@@ -86,6 +87,7 @@ void trainer_activate(struct trainer *trainer, struct trainer_command *command, 
         trainer_fail(command, &outcome.err);
         return;
     }
+    failpoint(FAILPOINT_ACTIVATION_RECORDED);
     if (serve(trainer, command, t, &checkpoint, &activation)) {
         command->served_version = checkpoint.version;
         log_info("version_activated", log_text("model", t->served->name),
@@ -138,6 +140,7 @@ void trainer_import(struct trainer *trainer, struct trainer_command *command, st
         trainer_fail(command, &err);
         return;
     }
+    failpoint(FAILPOINT_IMPORT_RECORDED);
     t->last_version = row->version;
     log_info("version_imported", log_text("model", t->served->name),
              log_number("version", row->version), log_number("bytes", row->bytes));

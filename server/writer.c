@@ -4,6 +4,7 @@
 #include "writer.h"
 
 #include "clock.h"
+#include "failpoint.h"
 #include "log.h"
 
 #include <pthread.h>
@@ -152,6 +153,26 @@ static void finish_jobs(struct writer_job *jobs, const struct writer_outcome *ou
     }
 }
 
+static enum rk_status begin(struct writer *w, struct rk_error *err)
+{
+    enum rk_status status;
+
+    failpoint(FAILPOINT_BEFORE_BEGIN);
+    status = store_begin(w->store, err);
+    failpoint(FAILPOINT_AFTER_BEGIN);
+    return status;
+}
+
+static enum rk_status commit(struct writer *w, struct rk_error *err)
+{
+    enum rk_status status;
+
+    failpoint(FAILPOINT_BEFORE_COMMIT);
+    status = store_commit(w->store, err);
+    failpoint(FAILPOINT_AFTER_COMMIT);
+    return status;
+}
+
 /* One transaction: rankings first, so that a click finds its list. */
 static struct writer_outcome transact(struct writer *w, struct writer_ranking *rankings,
                                       struct writer_job *jobs)
@@ -162,9 +183,9 @@ static struct writer_outcome transact(struct writer *w, struct writer_ranking *r
     struct ranking_count count = {0};
     int64_t log_end = 0;
 
-    if (store_begin(w->store, err) == RK_OK && write_rankings(w, rankings, &count, err) == RK_OK &&
+    if (begin(w, err) == RK_OK && write_rankings(w, rankings, &count, err) == RK_OK &&
         write_jobs(w, jobs, err) == RK_OK && store_log_end(w->store, &log_end, err) == RK_OK &&
-        store_commit(w->store, err) == RK_OK) {
+        commit(w, err) == RK_OK) {
         atomic_store(&w->log_end, log_end);
         metrics_add(w->metrics, METRIC_COMMITS, 1);
         metrics_add(w->metrics, METRIC_RANKINGS_LOGGED, count.logged);
