@@ -70,6 +70,9 @@ void api_fixture_start(struct api_fixture *fixture)
     fixture->metrics = calloc(1, sizeof *fixture->metrics);
     assert_non_null(fixture->metrics);
     assert_ok(store_open(fixture->path, &store, NULL));
+    if (fixture->opened != NULL) {
+        fixture->opened(store);
+    }
     assert_ok(
         writer_start(store, fixture->metrics, &limits, on_commit, fixture, &fixture->writer, NULL));
     assert_ok(catalogue_init(&fixture->catalogue, API_FIXTURE_SLOTS, NULL));
@@ -119,11 +122,8 @@ int api_fixture_setup(void **state)
     return 0;
 }
 
-int api_fixture_teardown(void **state)
+void api_fixture_forget(struct api_fixture *fixture)
 {
-    struct api_fixture *fixture = *state;
-
-    api_fixture_stop(fixture);
     while (fixture->answers != NULL) {
         struct answer *answer = fixture->answers;
         fixture->answers = answer->next;
@@ -131,6 +131,14 @@ int api_fixture_teardown(void **state)
         free(answer->text);
         free(answer);
     }
+}
+
+int api_fixture_teardown(void **state)
+{
+    struct api_fixture *fixture = *state;
+
+    api_fixture_stop(fixture);
+    api_fixture_forget(fixture);
     temp_folder_remove(&fixture->folder);
     free(fixture);
     return 0;

@@ -28,6 +28,7 @@ struct api_fixture {
     struct temp_folder folder;
     char path[TEMP_PATH_MAX]; /* of the database */
     struct options options;
+    void (*opened)(struct store *store); /* sees the writing connection first; may be NULL */
     struct metrics *metrics;
     struct catalogue catalogue;
     struct models models;
@@ -59,6 +60,9 @@ int api_fixture_teardown(void **state);
 /* Ends writer, trainer and API; starts them again on the same file. */
 void api_fixture_stop(struct api_fixture *fixture);
 void api_fixture_start(struct api_fixture *fixture);
+
+/* Frees the answers so far. */
+void api_fixture_forget(struct api_fixture *fixture);
 
 /* Puts a request and waits for its answer. path may have a query; content_type and body may be
  * NULL. */
