@@ -36,6 +36,7 @@ TESTS := $(patsubst tests/%.c,$(B)/%,$(wildcard tests/test_*.c))
 THREADED := pair live models catalogue writer trainee trainee_recover trainer trainer_commands api api_score api_feedback http serve
 RELS := $(patsubst tests/rel/rel_%.c,%,$(wildcard tests/rel/rel_*.c))
 REL_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out tests/rel/rel_%.c,$(wildcard tests/rel/*.c)))
+LDFLAGS_rel_migrate := -Wl,--wrap=embedded_files,--wrap=fsync,--wrap=rename,--wrap=unlink
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/bench_*.c))
 GOLDEN ?= $(wildcard ../shared/golden)

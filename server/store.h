@@ -39,8 +39,8 @@ void store_unlock(struct store_lock **lock);
 
 /**
  * Opens the writing connection: makes the file if it is missing, checks that it is rankd's,
- * migrates it (one transaction a step with user_version inside; a copy <path>.before-<version> is
- * made first when a file with data has to be migrated), removes orphan chunks. A file of at most
+ * migrates it (one transaction a step with user_version inside; a copy
+ * <path>.before-<number of the next> is made first when a file with data has to be migrated), removes orphan chunks. A file of at most
  * 256 MiB is read through for damage first. WAL, synchronous=FULL, foreign_keys, and limits
  * on lengths, statements and attached files.
  *

@@ -67,7 +67,10 @@ static enum rk_status copy_into(sqlite3 *db, const char *to, struct rk_error *er
     return status;
 }
 
-/* Makes <path>.before-<number>. */
+/*
+ * Makes <path>.before-<number>. The number is of the migration that comes next, not of the last one:
+ * a start after one that died between two must not replace the copy that was made before the first.
+ */
 static enum rk_status keep_copy(sqlite3 *db, const char *path, int number, struct rk_error *err)
 {
     char to[PATH_ROOM], part[PATH_ROOM];
@@ -116,13 +119,15 @@ enum rk_status store_migrate(sqlite3 *db, const char *path, const struct embedde
                              int version, struct rk_error *err)
 {
     enum rk_status status = RK_OK;
-    int latest = store_schema_latest(files);
-    if (version > 0 && version < latest) {
-        status = keep_copy(db, path, latest, err);
-        failpoint(FAILPOINT_MIGRATION_COPIED);
-    }
+    bool kept = version == 0; /* nothing is lost with an empty file */
     for (size_t i = 0; status == RK_OK && files[i].path != NULL; i++) {
-        if (schema_number(&files[i]) > version) {
+        int number = schema_number(&files[i]);
+        if (number > version && !kept) {
+            status = keep_copy(db, path, number, err);
+            failpoint(FAILPOINT_MIGRATION_COPIED);
+            kept = true;
+        }
+        if (number > version && status == RK_OK) {
             status = apply(db, &files[i], err);
         }
     }

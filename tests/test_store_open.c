@@ -278,6 +278,21 @@ static void migration_of_data_keeps_a_copy_of_the_schema_before(void **state)
     assert_int_equal(fixture_read_number(copy, "SELECT a FROM one"), 1);
 }
 
+static void copy_of_a_migration_that_died_is_not_replaced_by_the_next_start(void **state)
+{
+    const struct store_fixture *fixture = *state;
+    const struct embedded_file one[] = {three_schemas[0], {NULL, NULL}};
+    char copy[TEMP_PATH_MAX];
+    temp_folder_path(&fixture->folder, "rankd.db.before-2", copy);
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
+    assert_ok(store_migrate(db, fixture->path, one, 0, NULL));
+    assert_status(store_migrate(db, fixture->path, three_schemas, 1, NULL), RK_IO); /* at 2 now */
+    assert_status(store_migrate(db, fixture->path, three_schemas, 2, NULL), RK_IO);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    assert_int_equal(fixture_read_number(copy, "PRAGMA user_version"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +313,7 @@ int main(void)
         FOLDER_TEST(missing_folder_is_an_io_error),
         FOLDER_TEST(migration_that_fails_leaves_the_schema_before_it),
         FOLDER_TEST(migration_of_data_keeps_a_copy_of_the_schema_before),
+        FOLDER_TEST(copy_of_a_migration_that_died_is_not_replaced_by_the_next_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
