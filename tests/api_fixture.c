@@ -44,62 +44,16 @@ static void await(struct waiter *waiter)
 
 /* ---- start and stop ---- */
 
-static void on_commit(void *context, int64_t log_end)
-{
-    struct api_fixture *fixture = context;
-    struct trainer *trainer = atomic_load(&fixture->trainer);
-
-    (void)log_end;
-    if (trainer != NULL) {
-        trainer_wake(trainer);
-    }
-}
-
 void api_fixture_start(struct api_fixture *fixture)
 {
-    const struct writer_limits limits = {.jobs = (size_t)fixture->options.queue_jobs,
-                                         .bytes = (size_t)fixture->options.queue_mib << 20,
-                                         .rankings = (size_t)fixture->options.queue_rankings};
-    const struct trainer_options training = {.n_slots = API_FIXTURE_SLOTS,
-                                             .model_max_bytes =
-                                                 (size_t)fixture->options.model_max_mib << 20,
-                                             .checkpoint_s = fixture->options.checkpoint_s};
-    struct store *store = NULL, *reader = NULL;
-    struct trainer *trainer = NULL;
-
-    fixture->metrics = calloc(1, sizeof *fixture->metrics);
-    assert_non_null(fixture->metrics);
-    assert_ok(store_open(fixture->path, &store, NULL));
-    if (fixture->opened != NULL) {
-        fixture->opened(store);
-    }
-    assert_ok(
-        writer_start(store, fixture->metrics, &limits, on_commit, fixture, &fixture->writer, NULL));
-    assert_ok(catalogue_init(&fixture->catalogue, API_FIXTURE_SLOTS, NULL));
-    assert_ok(models_init(&fixture->models, API_FIXTURE_SLOTS, NULL));
-    assert_ok(store_open_reader(fixture->path, &reader, NULL));
-    assert_ok(trainer_start(reader, fixture->writer, &fixture->models, fixture->metrics, &training,
-                            &trainer, NULL));
-    atomic_store(&fixture->trainer, trainer);
-    fixture->api = (struct api){.options = &fixture->options,
-                                .catalogue = &fixture->catalogue,
-                                .models = &fixture->models,
-                                .metrics = fixture->metrics,
-                                .writer = fixture->writer,
-                                .trainer = trainer};
-    assert_ok(api_init(&fixture->api, fixture->path, API_FIXTURE_SLOTS, NULL));
+    memcpy(fixture->service.options.db, fixture->path, sizeof fixture->path);
+    fixture->service.options.threads = API_FIXTURE_SLOTS - 1; /* the health listener has one too */
+    assert_ok(service_start(&fixture->service, NULL));
 }
 
 void api_fixture_stop(struct api_fixture *fixture)
 {
-    struct trainer *trainer = atomic_exchange(&fixture->trainer, NULL);
-
-    trainer_stop(&trainer);
-    writer_stop(&fixture->writer);
-    api_deinit(&fixture->api);
-    models_deinit(&fixture->models);
-    catalogue_deinit(&fixture->catalogue);
-    free(fixture->metrics);
+    service_stop(&fixture->service);
 }
 
 int api_fixture_group(void **state)
@@ -114,9 +68,9 @@ int api_fixture_setup(void **state)
     struct api_fixture *fixture = calloc(1, sizeof *fixture);
 
     assert_non_null(fixture);
-    assert_ok(options_read(&fixture->options, 0, NULL, NULL));
     temp_folder_make(&fixture->folder);
     temp_folder_path(&fixture->folder, "rankd.db", fixture->path);
+    assert_ok(options_read(&fixture->service.options, 0, NULL, NULL));
     api_fixture_start(fixture);
     *state = fixture;
     return 0;
@@ -186,11 +140,11 @@ struct answer *ask_bytes(struct api_fixture *fixture, const char *method, const 
         call.query = part[1];
     }
     do {
-        if (!api_handle(&fixture->api, &call)) {
+        if (!api_handle(&fixture->service.api, &call)) {
             await(&waiter);
         }
     } while (call.again);
-    api_count(&fixture->api, &call);
+    api_count(&fixture->service.api, &call);
     answer = keep(fixture, &call);
     api_call_deinit(&call);
     free(part[0]);
@@ -381,7 +335,7 @@ int64_t log_end(struct api_fixture *fixture)
 {
     /* Rankings go first in every transaction: once a probe is committed, what was queued is. */
     assert_answered(get(fixture, "/readyz/feedback"), 200);
-    return writer_log_end(fixture->writer);
+    return writer_log_end(fixture->service.writer);
 }
 
 int64_t train(struct api_fixture *fixture, const char *model)
@@ -420,7 +374,7 @@ void hold_writer(struct api_fixture *fixture)
     (void)sem_init(&hold->held, 0, 0);
     (void)sem_init(&hold->let_go, 0, 0);
     (void)sem_init(&hold->over, 0, 0);
-    writer_push(fixture->writer, &hold->job);
+    writer_push(fixture->service.writer, &hold->job);
     (void)sem_wait(&hold->held);
 }
 

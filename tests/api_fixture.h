@@ -5,7 +5,7 @@
 #ifndef RANKD_API_FIXTURE_H
 #define RANKD_API_FIXTURE_H
 
-#include "api.h"
+#include "service.h"
 #include "temp_folder.h"
 
 #include <jansson.h>
@@ -14,7 +14,7 @@
 #define API_TEST(name)                                                                             \
     cmocka_unit_test_setup_teardown(name, api_fixture_setup, api_fixture_teardown)
 
-#define API_FIXTURE_SLOTS 4
+#define API_FIXTURE_SLOTS 4 /* of the API: so many calls at once */
 
 struct answer;
 
@@ -27,14 +27,7 @@ struct hold {
 struct api_fixture {
     struct temp_folder folder;
     char path[TEMP_PATH_MAX]; /* of the database */
-    struct options options;
-    void (*opened)(struct store *store); /* sees the writing connection first; may be NULL */
-    struct metrics *metrics;
-    struct catalogue catalogue;
-    struct models models;
-    struct writer *writer;
-    _Atomic(struct trainer *) trainer;
-    struct api api;
+    struct service service;   /* without listeners */
     struct hold hold;
     struct answer *answers; /* freed with the fixture */
 };

@@ -15,7 +15,7 @@ void http_fixture_start(struct listening *listening, struct http_options options
     options.threads = THREADS;
     options.connections = CONNECTIONS;
     options.body_pool_bytes = options.body_pool_bytes > 0 ? options.body_pool_bytes : POOL_BYTES;
-    assert_ok(http_start(&listening->api->api, &options, &listening->http, NULL));
+    assert_ok(http_start(&listening->api->service.api, &options, &listening->http, NULL));
     assert_true(http_port(listening->http) > 0);
     http_client_init(&listening->client, http_port(listening->http));
 }

@@ -11,8 +11,9 @@ say() {
 
 # ---- arrows go down only: a server file includes its own module or one of a lower level ----
 levels='
-main 12
-command 11
+main 13
+command 12
+service 11
 http 10
 api 9 admin 9
 trainer 8 offline 8

@@ -185,7 +185,7 @@ static void health_is_plain_text(void **state)
     assert_string_equal(get(fixture, "/livez")->text, "ok\n");
     assert_string_equal(get(fixture, "/readyz")->text, "ok\n");
     assert_string_equal(get(fixture, "/readyz/feedback")->text, "ok\n");
-    atomic_store(&fixture->api.draining, true);
+    atomic_store(&fixture->service.api.draining, true);
     assert_problem(get(fixture, "/readyz"), 503, "draining");
     assert_true(get(fixture, "/readyz")->retry_after_s > 0);
     assert_answered(get(fixture, "/livez"), 200);

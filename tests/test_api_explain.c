@@ -181,7 +181,7 @@ static void an_untrained_model_has_no_parts(void **state)
 static void a_list_that_fell_back_has_no_parts(void **state)
 {
     struct api_fixture *fixture = *state;
-    struct served *served = models_find(models_now(&fixture->models), "default");
+    struct served *served = models_find(models_now(&fixture->service.models), "default");
     const struct answer *answer;
     live_learning(&served->live)[0] = INFINITY; /* nothing was logged: the trainer is idle */
     live_publish_all(&served->live, 1);
@@ -339,7 +339,7 @@ static void columns_of_an_indexed_space_are_named_by_number(void **state)
 static const float *row_of(struct api_fixture *fixture, const char *tensor_name,
                            const struct rk_feature *feature)
 {
-    const struct served *served = models_find(models_now(&fixture->models), "m");
+    const struct served *served = models_find(models_now(&fixture->service.models), "m");
     size_t n;
     const struct rk_tensor *tensor = rk_model_tensors(served->model, &n);
     uint32_t row;

@@ -185,10 +185,10 @@ static void events_for_a_list_past_its_time_are_expired(void **state)
 {
     struct api_fixture *fixture = *state;
     struct old_ranking old = {.job = {.run = put_old_ranking, .weight = 1},
-                              .time_ms =
-                                  clock_unix_ms() - fixture->options.feedback_ttl_s * 1000 - 1000};
+                              .time_ms = clock_unix_ms() -
+                                         fixture->service.options.feedback_ttl_s * 1000 - 1000};
     int64_t before;
-    assert_ok(writer_run(fixture->writer, &old.job).err.status);
+    assert_ok(writer_run(fixture->service.writer, &old.job).err.status);
     before = log_end(fixture);
     assert_statuses(post(fixture, "/v1/feedback", EVENT("e", "old", "a")), "expired");
     assert_int_equal(log_end(fixture), before);
@@ -268,11 +268,11 @@ static void a_full_queue_is_refused_at_once_with_a_time_to_wait(void **state)
     struct api_fixture *fixture = *state;
     struct filler filler = {.job = {.run = filler_run, .done = filler_done}};
     const struct answer *answer;
-    filler.job.weight = (size_t)fixture->options.queue_jobs;
+    filler.job.weight = (size_t)fixture->service.options.queue_jobs;
     (void)sem_init(&filler.over, 0, 0);
     serve(fixture, "r");
     hold_writer(fixture);
-    writer_push(fixture->writer, &filler.job);
+    writer_push(fixture->service.writer, &filler.job);
     answer = post(fixture, "/v1/feedback", EVENT("e", "r", "a"));
     let_writer_go(fixture);
     (void)sem_wait(&filler.over);

@@ -166,7 +166,7 @@ static void a_model_that_does_not_fit_is_too_large(void **state)
 {
     struct api_fixture *fixture = *state;
     api_fixture_stop(fixture);
-    fixture->options.model_max_mib = 64;
+    fixture->service.options.model_max_mib = 64;
     api_fixture_start(fixture);
     assert_problem(put(fixture, "/v1/models/m",
                        "{\"kind\": \"fm\", \"features\": {\"bits\": 28}, \"dim\": 256}"),

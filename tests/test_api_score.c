@@ -108,7 +108,7 @@ static void equal_scores_keep_the_requests_order(void **state)
 /* The score of one item id for a user id, by the library's own forward pass. */
 static float forward_score(struct api_fixture *fixture, const char *item)
 {
-    const struct served *served = models_find(models_now(&fixture->models), "default");
+    const struct served *served = models_find(models_now(&fixture->service.models), "default");
     const struct rk_space *space = &served->config.model.features;
     const struct rk_feature user = rk_feature_category(RK_USER, "id", 2, "u", 1, 1.0F);
     const struct rk_feature id = rk_feature_category(RK_ITEM, "id", 2, item, strlen(item), 1.0F);
@@ -238,7 +238,7 @@ static void a_list_that_is_shed_says_so_and_is_counted(void **state)
     struct api_fixture *fixture = *state;
     const struct answer *first, *second;
     api_fixture_stop(fixture);
-    fixture->options.queue_rankings = 1;
+    fixture->service.options.queue_rankings = 1;
     api_fixture_start(fixture);
     hold_writer(fixture);
     first = post(fixture, "/v1/score", "{\"ranking_id\": \"r1\", " ITEMS "}");
@@ -297,7 +297,7 @@ static void no_lines_are_answered_with_none(void **state)
 static void a_score_that_is_not_finite_falls_back_to_the_requests_order(void **state)
 {
     struct api_fixture *fixture = *state;
-    struct served *served = models_find(models_now(&fixture->models), "default");
+    struct served *served = models_find(models_now(&fixture->service.models), "default");
     const struct answer *answer;
     char ids[64];
     live_learning(&served->live)[0] = INFINITY; /* nothing was logged: the trainer is idle */
@@ -323,7 +323,7 @@ static const struct answer *get_queued_ranking(struct api_fixture *fixture)
     pthread_t thread;
     void *answer;
     assert_int_equal(pthread_create(&thread, NULL, get_ranking, fixture), 0);
-    while (writer_queued(fixture->writer).jobs == 0) { /* until it waits for the writer */
+    while (writer_queued(fixture->service.writer).jobs == 0) { /* until it waits for the writer */
         assert_true(clock_monotonic_ns() < deadline_ns);
         (void)sched_yield();
     }

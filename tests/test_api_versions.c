@@ -338,7 +338,8 @@ static size_t limit_of(struct api_fixture *fixture, const char *path, const char
 {
     struct problem problem = {0};
     bool needed;
-    const size_t limit = api_body_limit(&fixture->api, "POST", path, TENSORS, &needed, &problem);
+    const size_t limit =
+        api_body_limit(&fixture->service.api, "POST", path, TENSORS, &needed, &problem);
     assert_true(needed);
     *slug = problem.kind == PROBLEM_NONE ? "" : problem_slug(problem.kind);
     return limit;

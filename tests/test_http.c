@@ -55,7 +55,7 @@ static void problems_carry_their_headers(void **state)
     response = http_client_ask(&listening->client, "POST", "/v1/models/default/train", NULL, "");
     assert_header(&response, "Location", "/v1/models/default/training");
     assert_response(response, 202, "running");
-    atomic_store(&listening->api->api.draining, true);
+    atomic_store(&listening->api->service.api.draining, true);
     response = ask_for(listening, "GET", "/readyz", NULL);
     assert_header(&response, "Retry-After", "5");
     assert_header(&response, "Connection", "close");
@@ -171,7 +171,7 @@ static void many_clients_click_at_once(void **state)
 static void await_queued(struct listening *listening, size_t jobs)
 {
     const int64_t deadline_ns = clock_monotonic_ns() + INT64_C(30000000000);
-    while (writer_queued(listening->api->writer).jobs < jobs) {
+    while (writer_queued(listening->api->service.writer).jobs < jobs) {
         assert_true(clock_monotonic_ns() < deadline_ns);
         (void)sched_yield();
     }
@@ -263,9 +263,9 @@ static void a_taken_port_and_a_bad_address_are_told_apart(void **state)
     char address[32];
     struct http_options options = {.address = address, .threads = 1, .connections = 8};
     (void)snprintf(address, sizeof address, "127.0.0.1:%u", http_port(listening->http));
-    assert_status(http_start(&listening->api->api, &options, &other, &err), RK_BUSY);
+    assert_status(http_start(&listening->api->service.api, &options, &other, &err), RK_BUSY);
     options.address = "nowhere:1";
-    assert_status(http_start(&listening->api->api, &options, &other, NULL), RK_INVALID);
+    assert_status(http_start(&listening->api->service.api, &options, &other, NULL), RK_INVALID);
     assert_null(other);
 }
 

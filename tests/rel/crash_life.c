@@ -267,9 +267,9 @@ struct life *life_record(uint64_t seed, enum life_sync sync, size_t rounds, bool
     *l = (struct living){.life = life, .state = seed};
     temp_folder_make(&fixture->folder);
     temp_folder_path(&fixture->folder, "rankd.db", fixture->path);
-    assert_ok(options_read(&fixture->options, 0, NULL, NULL));
-    fixture->options.checkpoint_s = 0; /* one whenever something was learned */
-    fixture->opened = opened[sync];
+    assert_ok(options_read(&fixture->service.options, 0, NULL, NULL));
+    fixture->service.options.checkpoint_s = 0; /* one whenever something was learned */
+    fixture->service.opened = opened[sync];
     life->record = crash_record_start(fixture->folder.path);
     begin(l);
     api_fixture_start(fixture);

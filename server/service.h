@@ -1,0 +1,50 @@
+/*
+ * The whole service: its parts put together, and taken apart in reverse. What `rankd serve` runs, and
+ * what tests run without a listener.
+ */
+#ifndef RANKD_SERVER_SERVICE_H
+#define RANKD_SERVER_SERVICE_H
+
+#include "api.h"
+#include "http.h"
+#include "options.h"
+#include "trainer.h"
+#include "writer.h"
+
+#include <rankd/status.h>
+#include <stdbool.h>
+
+/* Everything that runs. Zero it and fill in options to start. */
+struct service {
+    struct options options;
+    void (*opened)(struct store *store); /* sees the writing connection first; NULL: nobody */
+    struct store_lock *lock;
+    struct metrics *metrics;
+    struct catalogue catalogue;
+    struct models models;
+    struct writer *writer;
+    _Atomic(struct trainer *) trainer; /* the writer looks for it while it is still being made */
+    struct api api;
+    struct http *http;
+    struct http *ops;
+    bool port_taken; /* what service_listen failed of */
+};
+
+/**
+ * Starts everything behind the listeners on service->options: from then on the API may be called, by
+ * as many threads at once as it has slots.
+ *
+ * @return RK_OK; what the part met that could not be started. Stop it in any case.
+ */
+RK_MUST_CHECK enum rk_status service_start(struct service *service, struct rk_error *err);
+
+/** Opens the listeners of a service that was started. @return as http_start. */
+RK_MUST_CHECK enum rk_status service_listen(struct service *service, struct rk_error *err);
+
+/**
+ * Drains the listeners where there are any, ends trainer and writer, and frees all that was started,
+ * after a start that failed too; then it may be started again. @pre nobody else calls the API.
+ */
+void service_stop(struct service *service);
+
+#endif
