@@ -5,6 +5,8 @@ CREATE TABLE log (
     model   INTEGER,           -- whom it concerns; NULL for items and users
     time_ms INTEGER NOT NULL   -- server clock, Unix milliseconds
 ) STRICT;
+-- Which database this is. It stands where every append to the log writes, so that a write-ahead log of another database is noticed.
+INSERT INTO sqlite_sequence (name, seq) VALUES ('identity', random());
 CREATE INDEX log_learned ON log (model, seq) WHERE kind IN ('event', 'batch');
 CREATE INDEX log_served ON log (model, seq) WHERE kind = 'ranking';
 

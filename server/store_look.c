@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #define CHECKED_BYTES (INT64_C(256) << 20) /* a larger file is not read through at each start */
 #define PATH_ROOM     4096
@@ -49,19 +49,61 @@ enum rk_status store_identify(sqlite3 *db, const char *path, int *version, struc
     return RK_OK;
 }
 
-static enum rk_status quick_check(sqlite3 *db, const char *path, struct rk_error *err)
+/* ---- damage ---- */
+
+/*
+ * What rows have to agree on; each text gives 0. Pages of one time among pages of another - by a
+ * write-ahead log that is another file's, of another time or damaged in its middle - can make a file
+ * without a flaw to SQLite, but not rows that agree. The last record of the log is never removed.
+ */
+static const struct {
+    const char *name;
+    const char *text;
+} agreements[] = {
+    {"the end of the log", "SELECT (SELECT coalesce(max(seq), 0) FROM log) <> (SELECT "
+                           "coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'log')"},
+    {"the last step", "SELECT (SELECT coalesce(max(id), 0) FROM step) <> (SELECT "
+                      "coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'step') OR EXISTS "
+                      "(SELECT 1 FROM checkpoint WHERE step > (SELECT coalesce(max(id), 0) FROM "
+                      "step))"},
+    {"what is in the log",
+     "SELECT coalesce(max(seq), 0) > (SELECT coalesce(max(seq), 0) FROM log) FROM ("
+     "SELECT max(to_seq) AS seq FROM step UNION ALL SELECT max(due_to) FROM step UNION ALL "
+     "SELECT max(seq) FROM checkpoint UNION ALL SELECT max(due_seq) FROM checkpoint UNION ALL "
+     "SELECT max(seq) FROM activation UNION ALL SELECT max(last_seq) FROM batch_name UNION ALL "
+     "SELECT max(seq) FROM item UNION ALL SELECT max(seq) FROM user UNION ALL "
+     "SELECT max(seq) FROM model)"},
+    {"the rankings", "SELECT count(*) <> (SELECT count(*) FROM ranking) OR count(*) <> (SELECT "
+                     "count(*) FROM log WHERE kind = 'ranking') FROM ranking JOIN log USING (seq) "
+                     "WHERE kind = 'ranking'"},
+    {"the events", "SELECT count(*) <> (SELECT count(*) FROM event) OR count(*) <> (SELECT "
+                   "count(*) FROM log WHERE kind = 'event') FROM event e JOIN log USING (seq) JOIN "
+                   "ranking r ON r.seq = e.ranking WHERE kind = 'event'"},
+    {"the batches", "SELECT count(*) <> (SELECT count(*) FROM batch) OR count(*) <> (SELECT "
+                    "count(*) FROM log WHERE kind = 'batch') FROM batch JOIN log USING (seq) WHERE "
+                    "kind = 'batch'"},
+};
+
+static enum rk_status check_rows(sqlite3 *db, const char *path, struct rk_error *err)
 {
-    int64_t pages = 0, page_bytes = 0;
-    if (read_int(db, "PRAGMA page_count", &pages) != SQLITE_OK ||
-        read_int(db, "PRAGMA page_size", &page_bytes) != SQLITE_OK) {
-        return store_open_fail(db, path, err);
+    for (size_t i = 0; i < sizeof agreements / sizeof *agreements; i++) {
+        int64_t broken = 0;
+        if (read_int(db, agreements[i].text, &broken) != SQLITE_OK) {
+            return store_open_fail(db, path, err);
+        }
+        if (broken != 0) {
+            return rk_fail(err, RK_CORRUPT, "damaged: rows do not agree on %s: %s",
+                           agreements[i].name, path);
+        }
     }
-    if (pages * page_bytes > CHECKED_BYTES) {
-        return RK_OK;
-    }
+    return RK_OK;
+}
+
+static enum rk_status check_pages(sqlite3 *db, const char *path, struct rk_error *err)
+{
     sqlite3_stmt *stmt = NULL;
     enum rk_status status = RK_OK;
-    if (sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &stmt, NULL) != SQLITE_OK ||
+    if (sqlite3_prepare_v2(db, "PRAGMA integrity_check(1)", -1, &stmt, NULL) != SQLITE_OK ||
         sqlite3_step(stmt) != SQLITE_ROW) {
         status = store_open_fail(db, path, err);
     } else {
@@ -75,11 +117,29 @@ static enum rk_status quick_check(sqlite3 *db, const char *path, struct rk_error
     return status;
 }
 
-static bool lies_beside(const char *path, const char *ending)
+static enum rk_status check(sqlite3 *db, const char *path, struct rk_error *err)
 {
-    char file[PATH_ROOM];
-    int n = snprintf(file, sizeof file, "%s%s", path, ending);
-    return n > 0 && (size_t)n < sizeof file && access(file, F_OK) == 0;
+    int64_t pages = 0, page_bytes = 0;
+    if (read_int(db, "PRAGMA page_count", &pages) != SQLITE_OK ||
+        read_int(db, "PRAGMA page_size", &page_bytes) != SQLITE_OK) {
+        return store_open_fail(db, path, err);
+    }
+    if (pages * page_bytes > CHECKED_BYTES) {
+        return RK_OK;
+    }
+    enum rk_status status = check_pages(db, path, err);
+    return status == RK_OK ? check_rows(db, path, err) : status;
+}
+
+/* ---- looking ---- */
+
+/* The size of <path><ending>; -1: there is no such file. */
+static int64_t size_beside(const char *path, const char *ending)
+{
+    char name[PATH_ROOM];
+    struct stat file;
+    int n = snprintf(name, sizeof name, "%s%s", path, ending);
+    return n > 0 && (size_t)n < sizeof name && stat(name, &file) == 0 ? (int64_t)file.st_size : -1;
 }
 
 /*
@@ -104,16 +164,9 @@ static char *immutable_uri(const char *path)
     return uri;
 }
 
-/*
- * Without a write-ahead log beside it the file is whole, and is opened as immutable: a plain
- * read-only connection would leave an empty log there. With one, a read-only connection takes the
- * log into account and changes neither.
- */
-static enum rk_status open_to_look(const char *path, sqlite3 **db, struct rk_error *err)
+/* The file as if there were no write-ahead log, which it leaves as it is, or does not make. */
+static enum rk_status open_alone(const char *path, sqlite3 **db, struct rk_error *err)
 {
-    if (lies_beside(path, "-wal")) {
-        return store_connect(path, path, SQLITE_OPEN_READONLY, db, err);
-    }
     char *uri = immutable_uri(path);
     if (uri == NULL) {
         return rk_fail(err, RK_NOMEM, "out of memory for a path");
@@ -124,23 +177,64 @@ static enum rk_status open_to_look(const char *path, sqlite3 **db, struct rk_err
     return status;
 }
 
+/*
+ * Does the write-ahead log belong to the file? It is of the same database, and does not take its log
+ * back. A file in which a checkpoint was cut off may say nothing, or half of it: the identity never
+ * moves, and an end counts where two pages agree on it.
+ */
+static enum rk_status check_log(sqlite3 *db, const char *path, struct rk_error *err)
+{
+    const char *const identity = "SELECT seq FROM sqlite_sequence WHERE name = 'identity'";
+    const char *const end = "SELECT seq FROM sqlite_sequence WHERE name = 'log' AND seq = "
+                            "(SELECT max(seq) FROM log)";
+    sqlite3 *alone = NULL;
+    int64_t id_alone = 0, id = 0, end_alone = 0, end_now = 0;
+    enum rk_status status = RK_OK;
+
+    if (open_alone(path, &alone, NULL) != RK_OK) {
+        return RK_OK;
+    }
+    (void)read_int(alone, identity, &id_alone);
+    (void)read_int(alone, end, &end_alone);
+    if (read_int(db, identity, &id) != SQLITE_OK || read_int(db, end, &end_now) != SQLITE_OK) {
+        status = store_open_fail(db, path, err);
+    } else if (id_alone != 0 && id_alone != id) {
+        status = rk_fail(err, RK_CORRUPT, "the write-ahead log is another database's: %s", path);
+    } else if (end_alone > end_now) {
+        status = rk_fail(err, RK_CORRUPT, "the write-ahead log is of before the file: %s", path);
+    }
+    (void)sqlite3_close(alone);
+    return status;
+}
+
 enum rk_status store_look(const char *path, struct rk_error *err)
 {
     /* A rollback journal is of a first start that was cut off, and its first page may be torn: only
      * a writer can roll it back. store_identify() comes again there. */
-    if (!lies_beside(path, "") || lies_beside(path, "-journal")) {
+    if (size_beside(path, "-journal") >= 0) {
         return RK_OK;
+    }
+    const bool killed = size_beside(path, "-wal") >= 0;
+    if (size_beside(path, "") <= 0) {
+        /* SQLite would remove the log, which may hold all that is left. */
+        return size_beside(path, "-wal") > 0
+                   ? rk_fail(err, RK_CORRUPT, "a write-ahead log, but no database: %s", path)
+                   : RK_OK;
     }
     sqlite3 *db = NULL;
     int version = 0;
-    enum rk_status status = open_to_look(path, &db, err);
+    enum rk_status status = killed ? store_connect(path, path, SQLITE_OPEN_READONLY, &db, err)
+                                   : open_alone(path, &db, err);
     if (status != RK_OK) {
         return status;
     }
     (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     status = store_identify(db, path, &version, err);
     if (status == RK_OK) {
-        status = quick_check(db, path, err);
+        status = version > 0 ? check(db, path, err) : RK_OK;
+    }
+    if (status == RK_OK && version > 0 && killed) {
+        status = check_log(db, path, err);
     }
     (void)sqlite3_close(db);
     return status;

@@ -116,6 +116,15 @@ int64_t fixture_put_ranking(struct store *store, const char *id, int64_t model, 
     return ranking.seq;
 }
 
+void fixture_put_log(struct store *store, int n)
+{
+    char id[24];
+    for (int i = 0; i < n; i++) {
+        (void)snprintf(id, sizeof id, "log-%d", i);
+        (void)fixture_put_ranking(store, id, 1, 1);
+    }
+}
+
 struct store_event fixture_event(const char *id, const char *ranking, const char *item)
 {
     return (struct store_event){.event_id = id,

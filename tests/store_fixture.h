@@ -49,6 +49,9 @@ int fixture_ascending(const void *a, const void *b);
 /* Puts a ranking of FIXTURE_SHOWN items. @return its seq. */
 int64_t fixture_put_ranking(struct store *store, const char *id, int64_t model, int64_t time_ms);
 
+/* Puts n rankings, so that there is a log for other rows to speak of. */
+void fixture_put_log(struct store *store, int n);
+
 /* A click without a time. */
 struct store_event fixture_event(const char *id, const char *ranking, const char *item);
 

@@ -194,9 +194,7 @@ static void list_that_cannot_be_read_is_left_out_and_others_are_cut(void **state
     cut_from(l, &config, 0, end, &cut);
     assert_int_equal(cut.n, 1);
     assert_string_equal(cut_labels(cut.group[0]), "a=1 b=0");
-    learning_close(l);
     fixture_run_sql(l->path, "DELETE FROM ranking WHERE ranking_id = 'r2'");
-    learning_open(l);
     cut_from(l, &config, 0, end, &cut);
     assert_int_equal(cut.n, 0);
     cut_deinit(&cut);

@@ -70,7 +70,10 @@ static void checkpoints_come_back_newest_first_with_all_they_had(void **state)
                                    .source = STORE_SOURCE_FILE,
                                    .time_ms = 5,
                                    .seq = 6};
-    put.due_seq = 7, put.step = 8, put.bytes = 9, put.metrics = metrics, put.sha256[0] = 1,
+    struct store_step step = {.model = 3};
+    fixture_put_log(fixture->store, 7);
+    assert_ok(store_put_step(fixture->store, &step, NULL));
+    put.due_seq = 7, put.step = step.id, put.bytes = 9, put.metrics = metrics, put.sha256[0] = 1,
     put.sha256[31] = 2;
     int64_t first = put_checkpoint(fixture->store, 3, STORE_SOURCE_INIT, 1);
     (void)put_checkpoint(fixture->store, 8, STORE_SOURCE_INIT, 1);
@@ -83,8 +86,8 @@ static void checkpoints_come_back_newest_first_with_all_they_had(void **state)
     assert_int_equal(n, 2);
     assert_true(got[0].id == put.id && got[0].model == 3 && got[0].version == 42 &&
                 got[0].parent == 17);
-    assert_true(got[0].time_ms == 5 && got[0].seq == 6 && got[0].due_seq == 7 && got[0].step == 8 &&
-                got[0].bytes == 9);
+    assert_true(got[0].time_ms == 5 && got[0].seq == 6 && got[0].due_seq == 7 &&
+                got[0].step == step.id && got[0].bytes == 9);
     assert_memory_equal(got[0].sha256, put.sha256, STORE_SHA256_BYTES);
     assert_string_equal(got[0].metrics, metrics);
     assert_string_equal(store_source_text(got[0].source), "file");

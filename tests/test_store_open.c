@@ -224,6 +224,70 @@ static void truncated_file_is_found_at_open(void **state)
     assert_refused(fixture->path, RK_CORRUPT);
 }
 
+static void log_without_its_database_is_refused_and_left_alone(void **state)
+{
+    const struct store_fixture *fixture = *state;
+    char wal[TEMP_PATH_MAX];
+    temp_folder_path(&fixture->folder, "rankd.db-wal", wal);
+    temp_file_write(wal, "all that is left", 16);
+    uint64_t before = temp_file_hash(wal);
+    assert_refused(fixture->path, RK_CORRUPT); /* no file */
+    assert_false(temp_file_exists(fixture->path));
+    temp_file_write(fixture->path, "", 0);
+    assert_refused(fixture->path, RK_CORRUPT);
+    assert_true(temp_file_hash(wal) == before);
+}
+
+static struct store *open_with_a_ranking(const char *path)
+{
+    struct store *store = fixture_open(path);
+    assert_ok(store_begin(store, NULL));
+    (void)fixture_put_ranking(store, "r", 1, 1);
+    assert_ok(store_commit(store, NULL));
+    return store;
+}
+
+/* Leaves at `to` what a kill would leave of a database in which a ranking is put. */
+static void leave_as_killed(const char *path, const char *to)
+{
+    static const char *const endings[] = {"", "-wal"};
+    struct store *store = open_with_a_ranking(path);
+    for (int i = 0; i < 2; i++) {
+        char text[3 * TEMP_PATH_MAX];
+        (void)snprintf(text, sizeof text, "cp %s%s %s%s", path, endings[i], to, endings[i]);
+        assert_int_equal(system(text), 0);
+    }
+    store_close(&store);
+}
+
+static void log_of_another_database_is_refused_and_left_alone(void **state)
+{
+    const struct store_fixture *fixture = *state;
+    char other[TEMP_PATH_MAX], killed[TEMP_PATH_MAX], wal[TEMP_PATH_MAX];
+    temp_folder_path(&fixture->folder, "other.db", other);
+    temp_folder_path(&fixture->folder, "killed.db", killed);
+    temp_folder_path(&fixture->folder, "killed.db-wal", wal);
+    fixture_make(fixture->path);
+    leave_as_killed(fixture->path, killed);
+    fixture_make(killed); /* its own log is taken */
+    fixture_make(other);
+    leave_as_killed(other, killed);
+    assert_int_equal(rename(fixture->path, killed), 0); /* one file, the log of the other */
+    uint64_t before = temp_file_hash(wal);
+    assert_refused(killed, RK_CORRUPT);
+    assert_true(temp_file_hash(wal) == before && before != 0);
+}
+
+static void rows_that_do_not_agree_are_found_at_open(void **state)
+{
+    const struct store_fixture *fixture = *state;
+    struct store *store = open_with_a_ranking(fixture->path);
+    store_close(&store);
+    fixture_make(fixture->path);
+    fixture_run_sql(fixture->path, "DELETE FROM ranking");
+    assert_refused(fixture->path, RK_CORRUPT);
+}
+
 static void missing_folder_is_an_io_error(void **state)
 {
     const struct store_fixture *fixture = *state;
@@ -310,6 +374,9 @@ int main(void)
         FOLDER_TEST(path_with_characters_of_a_uri_is_taken_as_it_is),
         FOLDER_TEST(damaged_page_is_found_at_open),
         FOLDER_TEST(truncated_file_is_found_at_open),
+        FOLDER_TEST(log_without_its_database_is_refused_and_left_alone),
+        FOLDER_TEST(log_of_another_database_is_refused_and_left_alone),
+        FOLDER_TEST(rows_that_do_not_agree_are_found_at_open),
         FOLDER_TEST(missing_folder_is_an_io_error),
         FOLDER_TEST(migration_that_fails_leaves_the_schema_before_it),
         FOLDER_TEST(migration_of_data_keeps_a_copy_of_the_schema_before),

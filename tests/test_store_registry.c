@@ -125,6 +125,7 @@ static void step_comes_back_to_the_last_bit(void **state)
 {
     struct store_fixture *fixture = *state;
     struct store_step put = make_step(3, 42);
+    fixture_put_log(fixture->store, 4);
     assert_ok(store_put_step(fixture->store, &put, NULL));
     fixture_reopen(fixture);
     struct store_step got = read_last_step(fixture->store, 3);
@@ -168,6 +169,7 @@ static void what_a_teacher_said_comes_back_to_the_last_bit(void **state)
     size_t n, n_none;
     put.teacher = silent.teacher = said;
     put.n_teacher = 5;
+    fixture_put_log(fixture->store, 4);
     assert_ok(store_put_step(fixture->store, &put, NULL));
     assert_ok(store_put_step(fixture->store, &silent, NULL));
     fixture_reopen(fixture);
