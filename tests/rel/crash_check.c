@@ -5,7 +5,7 @@
 #include "crash_check.h"
 
 #include "checkpoint.h"
-#include "learning_fixture.h"
+#include "model_config.h"
 #include "models.h"
 #include "store_impl.h"
 #include "test.h"
@@ -85,10 +85,11 @@ static struct stored_event *read_events(const struct checking *c)
     assert_non_null(event);
     while (sqlite3_step(stmt) == SQLITE_ROW) {
         const int64_t number = sqlite3_column_int64(stmt, 0);
-        assert_true(number >= 0 && number < c->life->events);
-        event[number].times++;
-        event[number].ranking = sqlite3_column_int64(stmt, 1);
-        event[number].item = sqlite3_column_int64(stmt, 2);
+        if (number >= 0 && number < c->life->events) {
+            event[number].times++;
+            event[number].ranking = sqlite3_column_int64(stmt, 1);
+            event[number].item = sqlite3_column_int64(stmt, 2);
+        }
     }
     (void)sqlite3_finalize(stmt);
     return event;
@@ -244,12 +245,15 @@ static enum state_verdict compare_state(const struct checking *c, struct trainee
 static enum state_verdict recover(const struct checking *c, const struct store_model *row)
 {
     struct model_config config;
+    struct problem problem = {0};
     struct served *served = NULL;
     struct trainee *t = NULL;
     struct rk_error err = {0};
     enum state_verdict verdict = STATE_WHOLE;
 
-    learning_config(row->config, &config);
+    if (!model_config_parse(row->config, strlen(row->config), &config, &problem)) {
+        return wrong(c, STATE_UNRECOVERED, problem.detail, row->id);
+    }
     assert_ok(served_create(row->name, &config, 0, 1, &served, NULL));
     served->id = row->id;
     assert_ok(trainee_create(served, row->seq, &t, NULL));
@@ -263,7 +267,7 @@ static enum state_verdict recover(const struct checking *c, const struct store_m
     return verdict;
 }
 
-static enum state_verdict check_models(const struct checking *c, bool recovering)
+static enum state_verdict check_models(const struct checking *c, unsigned depth)
 {
     struct store_model *row = NULL;
     enum state_verdict verdict = STATE_WHOLE;
@@ -271,10 +275,10 @@ static enum state_verdict check_models(const struct checking *c, bool recovering
 
     assert_ok(store_list_models(c->store, &row, &n, NULL));
     for (size_t i = 0; i < n; i++) {
-        if (verdict == STATE_WHOLE) {
+        if (verdict == STATE_WHOLE && (depth & STATE_SEALS) != 0) {
             verdict = check_checkpoints(c, row[i].id);
         }
-        if (verdict == STATE_WHOLE && recovering) {
+        if (verdict == STATE_WHOLE && (depth & STATE_MODELS) != 0) {
             verdict = recover(c, &row[i]);
         }
         free(row[i].config);
@@ -286,7 +290,7 @@ static enum state_verdict check_models(const struct checking *c, bool recovering
 /* ---- a state ---- */
 
 enum state_verdict state_check(const char *path, const struct life *life, size_t point,
-                               bool recovering, char reason[STATE_REASON_MAX])
+                               unsigned depth, char reason[STATE_REASON_MAX])
 {
     struct checking c = {.life = life, .point = point, .reason = reason};
     struct rk_error err = {0};
@@ -298,7 +302,7 @@ enum state_verdict state_check(const char *path, const struct life *life, size_t
     verdict = check_file(&c);
     verdict = verdict == STATE_WHOLE ? check_promises(&c) : verdict;
     verdict = verdict == STATE_WHOLE ? check_rules(&c) : verdict;
-    verdict = verdict == STATE_WHOLE ? check_models(&c, recovering) : verdict;
+    verdict = verdict == STATE_WHOLE ? check_models(&c, depth) : verdict;
     store_close(&c.store);
     return verdict;
 }

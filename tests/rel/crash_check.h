@@ -24,12 +24,19 @@ enum state_verdict {
 
 #define STATE_REASON_MAX 256
 
+/* What is looked at beside the file, the promises and the rows; add them up. */
+enum state_depth {
+    STATE_ROWS = 0,
+    STATE_SEALS = 1, /* every checkpoint has its checksum */
+    STATE_MODELS = 2 /* every model is taken up again, and comes out as it was served */
+};
+
 /*
  * Opens the database, checks it against what was promised by a point of the life, and closes it.
  *
- * @param recover  take the default model up again, too. @param reason  out: what is wrong.
+ * @param depth  of enum state_depth. @param reason  out: what is wrong.
  */
 enum state_verdict state_check(const char *path, const struct life *life, size_t point,
-                               bool recover, char reason[STATE_REASON_MAX]);
+                               unsigned depth, char reason[STATE_REASON_MAX]);
 
 #endif

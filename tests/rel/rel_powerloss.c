@@ -77,7 +77,8 @@ static void try_life(const struct trial *trial, const char *folder, struct count
         enum state_verdict verdict;
         crash_disk_advance(disk, point);
         crash_disk_write(disk, loss, folder, &state);
-        verdict = state_check(path, life, point, recover, reason);
+        verdict =
+            state_check(path, life, point, STATE_SEALS + (recover ? STATE_MODELS : 0), reason);
         count->states++;
         count->recovered += recover;
         if (++count->verdict[verdict] <= SHOWN && verdict != STATE_WHOLE &&
