@@ -33,6 +33,9 @@ void server_run(struct server_process *server, const char *const *arguments);
  */
 void server_start(struct server_process *server, const char *db, const char *const *options);
 
+/* The same. @return false: it has ended before it listened; server_end says how. */
+bool server_try(struct server_process *server, const char *db, const char *const *options);
+
 /* Waits until a text stands in the output. @return false: the process ended without. */
 bool server_await(struct server_process *server, const char *text);
 
