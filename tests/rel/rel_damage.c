@@ -330,17 +330,19 @@ static bool is_passed_over(const struct bench *b, int64_t version)
     return server_end(&server) == 128 + SIGKILL && right;
 }
 
+/* One number in each is another: the file says nothing of it but by its checksum. */
 static uint64_t damage_checkpoints(struct bench *b)
 {
     const struct life *life = b->life[0];
     uint64_t right = 0;
 
     for (int i = 1; i <= CHECKPOINTS; i++) {
-        char text[256];
+        char text[320];
         make_state(b, life, life->ended);
         (void)snprintf(text, sizeof text,
-                       "UPDATE checkpoint_chunk SET bytes = zeroblob(length(bytes)) WHERE "
-                       "checkpoint IN (SELECT id FROM checkpoint ORDER BY id DESC LIMIT %d)",
+                       "UPDATE checkpoint_chunk SET bytes = CAST(substr(bytes, 1, length(bytes) - "
+                       "4) || x'0000803f' AS BLOB) WHERE checkpoint IN (SELECT id FROM checkpoint "
+                       "ORDER BY id DESC LIMIT %d)",
                        i);
         fixture_run_sql(b->path, text);
         right += is_passed_over(b, fixture_read_number(b->path, "SELECT max(version) FROM step"));
