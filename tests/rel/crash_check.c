@@ -225,6 +225,14 @@ static bool was_served(const struct checking *c, int64_t version, int64_t *hash)
     return false;
 }
 
+/* What is served by the rows: the last version since the last activation, or what that one says. */
+static const char *const served_version =
+    "SELECT coalesce((SELECT version FROM step WHERE model = ?1 AND outcome = 'published' AND id > "
+    "coalesce((SELECT step FROM activation WHERE model = ?1 ORDER BY seq DESC LIMIT 1), 0) ORDER "
+    "BY "
+    "id DESC LIMIT 1), (SELECT version FROM activation a JOIN checkpoint c ON c.id = a.checkpoint "
+    "WHERE a.model = ?1 ORDER BY a.seq DESC LIMIT 1), 0)";
+
 static enum state_verdict compare_state(const struct checking *c, struct trainee *t)
 {
     const int64_t version = live_version(&t->served->live);
@@ -237,6 +245,9 @@ static enum state_verdict compare_state(const struct checking *c, struct trainee
     if (strcmp(t->served->name, "default") == 0 && was_served(c, version, &hash) &&
         hash != (int64_t)XXH3_64bits(state.bytes, state.n)) {
         verdict = wrong(c, STATE_UNRECOVERED, "not the state that was served", version);
+    }
+    if (version != number_of(c, served_version, t->served->id, 0)) {
+        verdict = wrong(c, STATE_UNRECOVERED, "another version", version);
     }
     free(state.bytes);
     return verdict;

@@ -254,7 +254,7 @@ static void live_round(struct living *l, size_t round, bool large)
     }
 }
 
-struct life *life_record(uint64_t seed, enum life_sync sync, size_t rounds, bool large)
+struct life *life_record(uint64_t seed, enum life_sync sync, size_t rounds, unsigned kind)
 {
     static void (*const opened[])(struct store *) = {sync_full, sync_normal, sync_off};
     struct living *l = calloc(1, sizeof *l);
@@ -268,17 +268,17 @@ struct life *life_record(uint64_t seed, enum life_sync sync, size_t rounds, bool
     temp_folder_make(&fixture->folder);
     temp_folder_path(&fixture->folder, "rankd.db", fixture->path);
     assert_ok(options_read(&fixture->service.options, 0, NULL, NULL));
-    fixture->service.options.checkpoint_s = 0; /* one whenever something was learned */
+    fixture->service.options.checkpoint_s = (kind & LIFE_SPARSE) != 0 ? 86400 : 0;
     fixture->service.opened = opened[sync];
     life->record = crash_record_start(fixture->folder.path);
     begin(l);
     api_fixture_start(fixture);
     life->began = crash_record_position(life->record);
-    if (large) {
+    if ((kind & LIFE_LARGE) != 0) {
         assert_answered(put(fixture, "/v1/models/large", LARGE_MODEL), 201);
     }
     for (size_t i = 0; i < rounds; i++) {
-        live_round(l, i, large);
+        live_round(l, i, (kind & LIFE_LARGE) != 0);
     }
     api_fixture_stop(fixture);
     life->ended = crash_record_position(life->record);

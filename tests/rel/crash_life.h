@@ -43,8 +43,15 @@ struct life {
     size_t n_promises, promise_room;
 };
 
-/* Lives it. @param large  with a second model whose checkpoints are of several chunks. */
-struct life *life_record(uint64_t seed, enum life_sync sync, size_t rounds, bool large);
+/* Kinds of lives; add them up. */
+enum life_kind {
+    LIFE_PLAIN = 0, /* a checkpoint whenever something was learned */
+    LIFE_LARGE = 1, /* with a second model whose checkpoints are of several chunks */
+    LIFE_SPARSE = 2 /* checkpoints only at an end: many steps have to be taken again */
+};
+
+/* Lives it. @param kind  of enum life_kind. */
+struct life *life_record(uint64_t seed, enum life_sync sync, size_t rounds, unsigned kind);
 
 void life_free(struct life **life);
 

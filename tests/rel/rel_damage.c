@@ -366,7 +366,7 @@ int main(void)
     log_start(LOG_LEVEL_ERROR, false);
     b->state = seed;
     for (size_t i = 0; i < LIVES; i++) {
-        b->life[i] = life_record(seed + 2 * i, LIFE_FULL, ROUNDS, false);
+        b->life[i] = life_record(seed + 2 * i, LIFE_FULL, ROUNDS, LIFE_PLAIN);
     }
     temp_folder_make(&b->folder);
     temp_folder_path(&b->folder, "rankd.db", b->path);

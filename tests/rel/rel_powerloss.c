@@ -42,7 +42,7 @@ struct trial {
     enum life_sync sync;
     size_t states;
     uint64_t seed;
-    bool large;
+    unsigned kind; /* of enum life_kind */
 };
 
 static void show(const struct trial *trial, size_t point, enum crash_loss loss,
@@ -60,8 +60,8 @@ static void show(const struct trial *trial, size_t point, enum crash_loss loss,
 
 static void try_life(const struct trial *trial, const char *folder, struct count *count)
 {
-    struct life *life =
-        life_record(trial->seed, trial->sync, trial->large ? LARGE_ROUNDS : ROUNDS, trial->large);
+    const size_t rounds = (trial->kind & LIFE_LARGE) != 0 ? LARGE_ROUNDS : ROUNDS;
+    struct life *life = life_record(trial->seed, trial->sync, rounds, trial->kind);
     struct crash_disk *disk = crash_disk_create(life->record);
     const size_t from = trial->sync == LIFE_FULL ? 1 : life->began, points = life->ended - from;
     uint64_t state = trial->seed;
@@ -93,6 +93,20 @@ static void try_life(const struct trial *trial, const char *folder, struct count
 
 /* ---- all of them ---- */
 
+/* Every kind comes up, on each worker and in a small number of lives. */
+static unsigned kind_of(size_t life)
+{
+    unsigned kind = LIFE_PLAIN;
+
+    if (life % 8 == 7) {
+        kind |= LIFE_LARGE;
+    }
+    if (life / WORKERS % 2 == 1) {
+        kind |= LIFE_SPARSE;
+    }
+    return kind;
+}
+
 static void work(size_t worker, size_t states, uint64_t seed, struct counts *counts)
 {
     const size_t lives = (states + STATES_A_LIFE - 1) / STATES_A_LIFE;
@@ -104,7 +118,7 @@ static void work(size_t worker, size_t states, uint64_t seed, struct counts *cou
     temp_folder_make(&folder);
     for (size_t i = worker; i < lives; i += WORKERS) {
         const struct trial trial = {
-            .sync = LIFE_FULL, .states = states / lives, .seed = seed + 2 * i, .large = i % 8 == 7};
+            .sync = LIFE_FULL, .states = states / lives, .seed = seed + 2 * i, .kind = kind_of(i)};
         try_life(&trial, folder.path, &counts->of[LIFE_FULL]);
     }
     try_life(&control, folder.path, &counts->of[control.sync]);
