@@ -37,6 +37,8 @@
     X(CHECKPOINTS, "rankd_checkpoints_total", "", "Checkpoints stored.")                           \
     X(COMMITS, "rankd_commits_total", "", "Transactions committed by the writer.")                 \
     X(STORAGE_ERRORS, "rankd_storage_errors_total", "", "Transactions that failed.")               \
+    X(UNCLEAN_STARTS, "rankd_unclean_starts_total", "",                                            \
+      "Starts after an end that was no clean one.")                                                \
     X(NONFINITE, "rankd_nonfinite_total", "",                                                      \
       "Score requests answered in input order because a score was not finite.")                    \
     X(OOM, "rankd_oom_total", "", "Requests refused because memory was short.")

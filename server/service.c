@@ -100,6 +100,16 @@ static size_t thread_count(const struct options *options)
     return options->threads > 0 ? (size_t)options->threads : cores > 0 ? (size_t)cores : 1;
 }
 
+/* What the end before left in the write-ahead log has been taken up. */
+static void note_recovery(struct service *service, const struct store *store)
+{
+    if (store_wal_found(store) > 0) {
+        log_warn("recovered", log_number("unclean", 1),
+                 log_number("wal_bytes", store_wal_found(store)));
+        metrics_add(service->metrics, METRIC_UNCLEAN_STARTS, 1);
+    }
+}
+
 static enum rk_status start_store(struct service *service, struct rk_error *err)
 {
     const struct options *options = &service->options;
@@ -111,6 +121,9 @@ static enum rk_status start_store(struct service *service, struct rk_error *err)
 
     if (status == RK_OK) {
         status = store_open(options->db, &store, err);
+    }
+    if (status == RK_OK) {
+        note_recovery(service, store);
     }
     if (status == RK_OK && service->opened != NULL) {
         service->opened(store);

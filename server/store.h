@@ -61,8 +61,14 @@ RK_MUST_CHECK enum rk_status store_open_reader(const char *path, struct store **
                                                struct rk_error *err);
 
 /**
- * Closes a connection; the last writing one checkpoints the log back into the file. NULL is
- * accepted.
+ * Bytes of write-ahead log that lay beside the file when the writing connection was opened: 0 after a
+ * clean end, as store_close makes it.
+ */
+int64_t store_wal_found(const struct store *store);
+
+/**
+ * Closes a connection; the writing one checkpoints the write-ahead log back into the file and empties
+ * it. NULL is accepted.
  */
 void store_close(struct store **store);
 

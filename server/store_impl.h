@@ -24,6 +24,7 @@ struct store {
     sqlite3 *db;
     bool writer;
     int code;              /* SQLite's result code of the last use that ended; kept by a rollback */
+    int64_t wal_found;     /* bytes of write-ahead log beside the file before it was opened */
     int64_t checkpoint_id; /* the largest id given out on this connection */
     char *lent;            /* (lent_room) what get functions lend until the next call */
     size_t lent_room;
@@ -94,6 +95,9 @@ RK_MUST_CHECK enum rk_status store_connect(const char *name, const char *path, i
  * RK_IO.
  */
 enum rk_status store_open_fail(sqlite3 *db, const char *path, struct rk_error *err);
+
+/** The size of <path><ending>; -1: there is no such file. */
+int64_t store_size_beside(const char *path, const char *ending);
 
 /**
  * Refuses a file that is not rankd's, too new or damaged, and leaves it as it is. A missing or

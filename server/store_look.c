@@ -133,8 +133,7 @@ static enum rk_status check(sqlite3 *db, const char *path, struct rk_error *err)
 
 /* ---- looking ---- */
 
-/* The size of <path><ending>; -1: there is no such file. */
-static int64_t size_beside(const char *path, const char *ending)
+int64_t store_size_beside(const char *path, const char *ending)
 {
     char name[PATH_ROOM];
     struct stat file;
@@ -211,13 +210,13 @@ enum rk_status store_look(const char *path, struct rk_error *err)
 {
     /* A rollback journal is of a first start that was cut off, and its first page may be torn: only
      * a writer can roll it back. store_identify() comes again there. */
-    if (size_beside(path, "-journal") >= 0) {
+    if (store_size_beside(path, "-journal") >= 0) {
         return RK_OK;
     }
-    const bool killed = size_beside(path, "-wal") >= 0;
-    if (size_beside(path, "") <= 0) {
+    const bool killed = store_size_beside(path, "-wal") > 0;
+    if (store_size_beside(path, "") <= 0) {
         /* SQLite would remove the log, which may hold all that is left. */
-        return size_beside(path, "-wal") > 0
+        return store_size_beside(path, "-wal") > 0
                    ? rk_fail(err, RK_CORRUPT, "a write-ahead log, but no database: %s", path)
                    : RK_OK;
     }

@@ -143,8 +143,20 @@ static enum rk_status open_as(const char *path, bool writer, struct store **stor
 
 enum rk_status store_open(const char *path, struct store **store, struct rk_error *err)
 {
+    const int64_t wal = store_size_beside(path, "-wal");
     enum rk_status status = store_look(path, err);
-    return status == RK_OK ? open_as(path, true, store, err) : status;
+    if (status == RK_OK) {
+        status = open_as(path, true, store, err);
+    }
+    if (status == RK_OK) {
+        (*store)->wal_found = wal > 0 ? wal : 0;
+    }
+    return status;
+}
+
+int64_t store_wal_found(const struct store *store)
+{
+    return store->wal_found;
 }
 
 enum rk_status store_open_reader(const char *path, struct store **store, struct rk_error *err)
@@ -160,8 +172,9 @@ void store_close(struct store **store)
     }
     if (closed->writer) {
         failpoint(FAILPOINT_WAL_CHECKPOINT);
-        /* Where a reader is still open, SQLite would leave the log as it is. */
-        (void)sqlite3_wal_checkpoint_v2(closed->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        /* Where a reader is still open, SQLite would leave the log as it is: an empty one says that
+         * the end was a clean one. */
+        (void)sqlite3_wal_checkpoint_v2(closed->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     }
     for (size_t i = 0; i < STORE_STATEMENTS; i++) {
         (void)sqlite3_finalize(closed->statements[i].stmt);

@@ -13,15 +13,16 @@
 
 /* clang-format off */
 static const char *const configs[TRAFFIC_MODELS] = {
-    "{\"kind\": \"fm\", \"features\": {\"bits\": 8}, \"dim\": 4}",
+    "{\"kind\": \"fm\", \"features\": {\"bits\": 8}, \"dim\": 4, \"training\": {\"batch_groups\": 8}}",
     "{\"kind\": \"ffm\", \"features\": {\"bits\": 8}, \"dim\": 2, \"max_fields\": 8, \"loss\": {\"name\":"
-    " \"listwise_softmax\"}, \"optimizer\": {\"name\": \"ftrl\", \"learning_rate\": 0.1}}",
+    " \"listwise_softmax\"}, \"optimizer\": {\"name\": \"ftrl\", \"learning_rate\": 0.1},"
+    " \"training\": {\"batch_groups\": 7}}",
     "{\"kind\": \"deepfm\", \"features\": {\"bits\": 8}, \"dim\": 2, \"max_fields\": 8, \"hidden\": [4], \"loss\":"
     " {\"name\": \"lambdarank\"}, \"optimizer\": {\"name\": \"adam\", \"learning_rate\": 0.01},"
     " \"training\": {\"update_groups\": 3, \"batch_groups\": 5}}",
     "{\"kind\": \"joint\", \"features\": {\"bits\": 8}, \"users\": {\"bits\": 6}, \"items\": {\"bits\": 6},"
     " \"dim\": 2, \"hidden\": [4], \"optimizer\": {\"name\": \"adamw\", \"learning_rate\": 0.01},"
-    " \"training\": {\"attribution_s\": 1}}",
+    " \"training\": {\"attribution_s\": 1, \"batch_groups\": 6}}",
     "{\"kind\": \"fm\", \"features\": {\"bits\": 8}, \"dim\": 2, \"loss\": {\"name\": \"distill_listwise\"},"
     " \"teacher\": \"m0\", \"optimizer\": {\"name\": \"sgd\", \"learning_rate\": 0.05, \"momentum\": 0.5}}"};
 /* clang-format on */
