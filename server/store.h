@@ -351,6 +351,9 @@ RK_MUST_CHECK enum rk_status store_get_teacher(struct store *store, int64_t step
  */
 RK_MUST_CHECK enum rk_status store_find_step(struct store *store, int64_t model, int64_t seq,
                                              struct store_step *step, struct rk_error *err);
+/** The step row that published a version. @return RK_OK; RK_NOTFOUND: none that is kept; RK_IO. */
+RK_MUST_CHECK enum rk_status store_find_version(struct store *store, int64_t model, int64_t version,
+                                                int64_t *step, struct rk_error *err);
 /** The largest version any step or checkpoint of a model has. */
 RK_MUST_CHECK enum rk_status store_last_version(struct store *store, int64_t model,
                                                 int64_t *version, struct rk_error *err);
@@ -423,6 +426,10 @@ RK_MUST_CHECK enum rk_status store_put_activation(struct store *store,
 RK_MUST_CHECK enum rk_status store_get_activation(struct store *store, int64_t model,
                                                   struct store_activation *activation,
                                                   struct rk_error *err);
+/** All activations of a model, oldest first; free the array. */
+RK_MUST_CHECK enum rk_status store_list_activations(struct store *store, int64_t model,
+                                                    struct store_activation **activations,
+                                                    size_t *n, struct rk_error *err);
 
 /** The text of a status, outcome or source ("not_shown"). */
 const char *store_event_text(enum store_event_status status);

@@ -2,6 +2,7 @@
  * The registry's checkpoints: stored in chunks between other commits, counted once their row is
  * there, trimmed by age; and which one was activated when.
  */
+#include "grow.h"
 #include "store_impl.h"
 
 #include <stdlib.h>
@@ -246,20 +247,27 @@ enum rk_status store_put_activation(struct store *store, struct store_activation
     return status;
 }
 
+#define ACTIVATION_COLUMNS "SELECT seq, model, checkpoint, after_checkpoint, step FROM activation "
+
+static struct store_activation activation_of(const struct sql *sql)
+{
+    return (struct store_activation){.seq = sqlite3_column_int64(sql->stmt, 0),
+                                     .model = sqlite3_column_int64(sql->stmt, 1),
+                                     .checkpoint = sqlite3_column_int64(sql->stmt, 2),
+                                     .after_checkpoint = sqlite3_column_int64(sql->stmt, 3),
+                                     .step = sqlite3_column_int64(sql->stmt, 4)};
+}
+
 enum rk_status store_get_activation(struct store *store, int64_t model,
                                     struct store_activation *activation, struct rk_error *err)
 {
-    struct sql sql = sql_start(
-        store, "SELECT seq, checkpoint, after_checkpoint, step FROM activation WHERE model = ? "
-               "ORDER BY seq DESC LIMIT 1");
+    struct sql sql =
+        sql_start(store, ACTIVATION_COLUMNS "WHERE model = ? ORDER BY seq DESC LIMIT 1");
     sql_bind_int(&sql, model);
-    struct store_activation read = {.model = model};
+    struct store_activation read = {0};
     bool found = sql_step(&sql);
     if (found) {
-        read.seq = sqlite3_column_int64(sql.stmt, 0);
-        read.checkpoint = sqlite3_column_int64(sql.stmt, 1);
-        read.after_checkpoint = sqlite3_column_int64(sql.stmt, 2);
-        read.step = sqlite3_column_int64(sql.stmt, 3);
+        read = activation_of(&sql);
     }
     enum rk_status status = sql_end(&sql, err);
     if (status == RK_OK && !found) {
@@ -269,4 +277,29 @@ enum rk_status store_get_activation(struct store *store, int64_t model,
         *activation = read;
     }
     return status;
+}
+
+enum rk_status store_list_activations(struct store *store, int64_t model,
+                                      struct store_activation **activations, size_t *n,
+                                      struct rk_error *err)
+{
+    struct sql sql = sql_start(store, ACTIVATION_COLUMNS "WHERE model = ? ORDER BY seq");
+    sql_bind_int(&sql, model);
+    struct store_activation *read = NULL;
+    size_t count = 0;
+    while (sql_step(&sql)) {
+        if (!grow_resize(&read, count + 1)) {
+            sql.code = SQLITE_NOMEM;
+            break;
+        }
+        read[count++] = activation_of(&sql);
+    }
+    enum rk_status status = sql_end(&sql, err);
+    if (status != RK_OK) {
+        free(read);
+        return status;
+    }
+    *activations = read;
+    *n = count;
+    return RK_OK;
 }

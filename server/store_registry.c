@@ -308,6 +308,26 @@ enum rk_status store_find_step(struct store *store, int64_t model, int64_t seq,
     return status;
 }
 
+enum rk_status store_find_version(struct store *store, int64_t model, int64_t version,
+                                  int64_t *step, struct rk_error *err)
+{
+    struct sql sql = sql_start(store, "SELECT id FROM step WHERE model = ? AND version = ? AND "
+                                      "outcome = 'published'");
+    sql_bind_int(&sql, model);
+    sql_bind_int(&sql, version);
+    bool found = sql_step(&sql);
+    int64_t id = found ? sqlite3_column_int64(sql.stmt, 0) : 0;
+    enum rk_status status = sql_end(&sql, err);
+    if (status == RK_OK && !found) {
+        return rk_fail(err, RK_NOTFOUND, "the step that made version %lld is not kept",
+                       (long long)version);
+    }
+    if (status == RK_OK) {
+        *step = id;
+    }
+    return status;
+}
+
 enum rk_status store_last_version(struct store *store, int64_t model, int64_t *version,
                                   struct rk_error *err)
 {

@@ -22,6 +22,7 @@ enum rk_status trainee_create(struct served *served, int64_t seq, struct trainee
     }
     t->served = served;
     t->seq = t->due_seq = seq;
+    t->branch = -1;
     t->stored_ns = clock_monotonic_ns();
     status = rk_learner_create(served->model, live_served(&served->live), &t->learner, err);
     if (status != RK_OK) {

@@ -21,6 +21,7 @@ struct trainee {
     struct rk_learner *learner;
     int64_t seq, due_seq; /* learned up to here */
     int64_t step;         /* the last step row in the state */
+    int64_t branch;       /* of its lineage that it was recovered on; -1: not known */
     int64_t last_version; /* the largest version ever used */
     int64_t stored_ns;    /* when the newest checkpoint was started, monotonic */
     bool paused;          /* as the store has it */
@@ -53,12 +54,26 @@ void trainee_destroy(struct trainee **trainee);
 void trainee_show(struct trainee *trainee, bool running);
 
 /**
- * Brings it to the state of the store: the newest good checkpoint, or the activated one if that is
- * newer, and the step rows after it, cut and learned again. Checkpoints that fail their checks are
- * passed over and logged; an activated one is then made again from one before it.
+ * Brings it to the state of the store: the newest good checkpoint of the branch that is learned on
+ * now (lineage.h), or what that started with, and the step rows after it, cut and learned again.
+ * Checkpoints that fail their checks are passed over and logged; one that was activated is then made
+ * again from one before it.
+ *
+ * @return RK_OK; RK_CORRUPT: no checkpoint can be loaded; RK_MISMATCH: a step does not repeat as
+ *         recorded; RK_IO; RK_NOMEM.
  */
 RK_MUST_CHECK enum rk_status trainee_recover(struct trainee *trainee, struct store *store,
                                              struct rk_error *err);
+
+/**
+ * Brings it to the state in which it published a version, and no further: parameters and optimizer
+ * are as they were, from the version's own checkpoint or by the steps that led to it on its branch.
+ * Where it stands on the way there already, it goes on from there. Not to be trained on.
+ *
+ * @return RK_OK; RK_NOTFOUND: what led to the version is not kept; else as trainee_recover.
+ */
+RK_MUST_CHECK enum rk_status trainee_reach(struct trainee *trainee, struct store *store,
+                                           int64_t version, struct rk_error *err);
 
 /**
  * Takes one step of what the log holds.

@@ -27,6 +27,10 @@ RK_MUST_CHECK enum rk_status trainee_learn(struct trainee *t, struct step_result
 /* Serves what was learned as a version. */
 void trainee_publish(struct trainee *t, int64_t version);
 
+/* Takes the recorded steps after t->step again, up to and with `last`. */
+RK_MUST_CHECK enum rk_status trainee_repeat(struct trainee *t, struct store *store, int64_t last,
+                                            struct rk_error *err);
+
 /* The position moves on; a row says so only where there were lists, if without a teacher. */
 void trainee_move_on(struct trainee *t, const struct cut_range *range);
 

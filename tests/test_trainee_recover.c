@@ -67,16 +67,6 @@ static void check_again(struct learning *l, struct trainee **t)
     free(expected.bytes);
 }
 
-static void damage(struct learning *l, int64_t checkpoint)
-{
-    char text[128];
-    (void)snprintf(text, sizeof text,
-                   "UPDATE checkpoint_chunk SET bytes = zeroblob(length(bytes)) "
-                   "WHERE checkpoint = %lld",
-                   (long long)checkpoint);
-    fixture_run_sql(l->path, text);
-}
-
 static int64_t newest(struct learning *l)
 {
     return fixture_read_number(l->path, "SELECT max(id) FROM checkpoint");
@@ -96,9 +86,9 @@ static void same_bytes_come_from_the_newest_the_one_before_and_the_beginning(voi
         assert_true(live_version(&t->served->live) > 10);
         check_again(l, &t);
         assert_int_equal(atomic_load(&t->served->checkpoint_version) > 0, 1);
-        damage(l, newest(l));
+        trained_damage(l, newest(l));
         check_again(l, &t);
-        damage(l, newest(l) - 1);
+        trained_damage(l, newest(l) - 1);
         check_again(l, &t);
         assert_int_equal(atomic_load(&t->served->checkpoint_version), 0);
         trained_check_refold(l, &t);
@@ -189,7 +179,7 @@ static void model_without_any_checkpoint_is_told_as_damaged(void **state)
     trained_catch_up(l, t);
     int64_t id = trained_store(l, t).id;
     trained_free(&t);
-    damage(l, id);
+    trained_damage(l, id);
     fixture_run_sql(l->path, "DELETE FROM checkpoint WHERE source = 'init'");
     t = trained_find_again(l, &status);
     assert_status(status, RK_CORRUPT);
@@ -197,20 +187,6 @@ static void model_without_any_checkpoint_is_told_as_damaged(void **state)
 }
 
 /* ---- activation ---- */
-
-static enum rk_status put_activation(struct store *store, void *context, struct rk_error *err)
-{
-    return store_put_activation(store, context, 1, err);
-}
-
-/* As the activate command does it. */
-static void activate(struct learning *l, struct trainee *t, const struct store_checkpoint *row)
-{
-    struct store_activation activation = {.model = t->served->id, .checkpoint = row->id};
-    learning_write(l, put_activation, &activation);
-    assert_ok(
-        trainee_load(t, l->reader, row, activation.seq, activation.seq, activation.step, NULL));
-}
 
 /* Learns, stores, learns more, goes back to what was stored, and learns something else. */
 static struct trainee *go_back(struct learning *l, struct store_checkpoint *back)
@@ -226,7 +202,7 @@ static struct trainee *go_back(struct learning *l, struct store_checkpoint *back
     trained_catch_up(l, t); /* a version that is in no checkpoint */
     int64_t most = live_version(&t->served->live);
     learning_stream(l, 10, 4); /* not learned from before: never after */
-    activate(l, t, back);
+    trained_activate(l, t, back);
     assert_int_equal(live_version(&t->served->live), back->version);
     assert_int_equal(t->last_version, most);
     return t;
@@ -261,7 +237,7 @@ static void learning_goes_on_from_the_activated_version_with_new_numbers(void **
     learning_stream(l, 30, 7);
     trained_catch_up(l, t);
     check_again(l, &t);
-    damage(l, row.id); /* the activated one is next */
+    trained_damage(l, row.id); /* the activated one is next */
     check_again(l, &t);
     trained_free(&t);
 }
@@ -271,7 +247,7 @@ static void activated_checkpoint_that_is_damaged_is_made_again_from_one_before_i
     struct learning *l = *state;
     struct store_checkpoint back;
     struct trainee *t = go_back(l, &back);
-    damage(l, back.id);
+    trained_damage(l, back.id);
     check_again(l, &t);
     learning_stream(l, 30, 5);
     trained_catch_up(l, t);
@@ -286,7 +262,7 @@ static void activated_checkpoint_that_cannot_be_made_again_is_told_as_damaged(vo
     struct trainee *t = go_back(l, &back);
     enum rk_status status;
     trained_free(&t);
-    damage(l, back.id);
+    trained_damage(l, back.id);
     fixture_run_sql(l->path, "UPDATE checkpoint SET sha256 = zeroblob(32) WHERE source <> 'init'");
     t = trained_find_again(l, &status);
     assert_status(status, RK_CORRUPT);
@@ -301,7 +277,7 @@ static void untrained_start_can_be_activated(void **state)
     struct checkpoint_bytes untrained = trained_bytes(t);
     learning_stream(l, 40, 1);
     trained_catch_up(l, t);
-    activate(l, t, &init);
+    trained_activate(l, t, &init);
     trained_compare(t, &untrained);
     check_again(l, &t);
     learning_stream(l, 40, 2);

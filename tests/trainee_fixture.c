@@ -26,16 +26,22 @@ struct trainee *trained_make(struct learning *l, const char *json)
     return make(json, id, learning_end(l));
 }
 
-struct trainee *trained_find_again(struct learning *l, enum rk_status *status)
+struct trainee *trained_find(struct learning *l)
 {
     struct store_model *rows = NULL;
     size_t n = 0;
     assert_ok(store_list_models(l->reader, &rows, &n, NULL));
     assert_int_equal(n, 1);
     struct trainee *t = make(rows[0].config, rows[0].id, rows[0].seq);
-    *status = trainee_recover(t, l->reader, NULL);
     free(rows[0].config);
     free(rows);
+    return t;
+}
+
+struct trainee *trained_find_again(struct learning *l, enum rk_status *status)
+{
+    struct trainee *t = trained_find(l);
+    *status = trainee_recover(t, l->reader, NULL);
     return t;
 }
 
@@ -82,6 +88,29 @@ struct store_checkpoint trained_store(struct learning *l, struct trainee *t)
     row.metrics = NULL;
     row.id = fixture_read_number(l->path, "SELECT max(id) FROM checkpoint");
     return row;
+}
+
+void trained_damage(struct learning *l, int64_t checkpoint)
+{
+    char text[128];
+    (void)snprintf(text, sizeof text,
+                   "UPDATE checkpoint_chunk SET bytes = zeroblob(length(bytes)) "
+                   "WHERE checkpoint = %lld",
+                   (long long)checkpoint);
+    fixture_run_sql(l->path, text);
+}
+
+static enum rk_status put_activation(struct store *store, void *context, struct rk_error *err)
+{
+    return store_put_activation(store, context, 1, err);
+}
+
+void trained_activate(struct learning *l, struct trainee *t, const struct store_checkpoint *row)
+{
+    struct store_activation activation = {.model = t->served->id, .checkpoint = row->id};
+    learning_write(l, put_activation, &activation);
+    assert_ok(
+        trainee_load(t, l->reader, row, activation.seq, activation.seq, activation.step, NULL));
 }
 
 struct checkpoint_bytes trained_bytes(struct trainee *t)

@@ -11,7 +11,8 @@
 /* Makes a model from JSON, with its rows in the store; new records are for it from now on. */
 struct trainee *trained_make(struct learning *l, const char *json);
 
-/* A trainee of the store's only model, recovered. */
+/* A trainee of the store's only model, untrained; recovered. */
+struct trainee *trained_find(struct learning *l);
 struct trainee *trained_find_again(struct learning *l, enum rk_status *status);
 
 /* Frees it with its served model. */
@@ -25,6 +26,12 @@ void trained_catch_up_taught(struct learning *l, struct trainee *t, const struct
 
 /* Stores a checkpoint and waits for it. @return its row, without metrics. */
 struct store_checkpoint trained_store(struct learning *l, struct trainee *t);
+
+/* Overwrites a stored checkpoint with zeros. */
+void trained_damage(struct learning *l, int64_t checkpoint);
+
+/* Activates a checkpoint as the command does. */
+void trained_activate(struct learning *l, struct trainee *t, const struct store_checkpoint *row);
 
 /* The state - parameters, slots, step count, version - as a checkpoint's bytes. */
 struct checkpoint_bytes trained_bytes(struct trainee *t);

@@ -1,0 +1,230 @@
+/*
+ * Recovery, to the newest state or to that of a version: which checkpoint of which branch the steps
+ * are repeated on. On a branch versions grow from step to step.
+ */
+#include "lineage.h"
+#include "log.h"
+#include "trainee_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct recovery {
+    struct trainee *t;
+    struct store *store;
+    struct lineage lineage;
+};
+
+/* Loads a checkpoint to go on from where it was taken. */
+static enum rk_status load(struct recovery *r, const struct store_checkpoint *row,
+                           struct rk_error *err)
+{
+    struct trainee *t = r->t;
+    const enum rk_status status =
+        trainee_load(t, r->store, row, row->seq, row->due_seq, row->step, err);
+
+    if (status != RK_OK) {
+        log_error("checkpoint_passed_over", log_text("model", t->served->name),
+                  log_number("version", row->version), log_text("reason", err->text));
+    } else if (row->source != STORE_SOURCE_IMPORT) {
+        t->branch = (int64_t)lineage_branch_of_checkpoint(&r->lineage, row->id);
+    }
+    return status;
+}
+
+static enum rk_status no_checkpoint(const struct recovery *r, struct rk_error *err)
+{
+    return rk_fail(err, RK_CORRUPT, "no checkpoint of model \"%s\" can be loaded",
+                   r->t->served->name);
+}
+
+/*
+ * The newest checkpoint of the branch, of at most that version, that loads. What was trained from a
+ * file cannot be made again by steps, so nothing before it will do.
+ *
+ * @return RK_OK; RK_NOTFOUND: there is none; RK_CORRUPT: none will do.
+ */
+static enum rk_status load_made(struct recovery *r, size_t branch, int64_t version)
+{
+    for (size_t i = 0; i < r->lineage.n; i++) {
+        const struct store_checkpoint *row = &r->lineage.checkpoint[i];
+        struct rk_error own = {0};
+        if (!lineage_is_base(&r->lineage, row, branch) || row->version > version) {
+            continue;
+        }
+        if (load(r, row, &own) == RK_OK) {
+            return RK_OK;
+        }
+        if (row->source == STORE_SOURCE_FILE) {
+            return RK_CORRUPT;
+        }
+    }
+    return RK_NOTFOUND;
+}
+
+/* Is the state now, to the bit, what was stored as that checkpoint? */
+static enum rk_status compare(struct trainee *t, const struct store_checkpoint *lost,
+                              struct rk_error *err)
+{
+    struct checkpoint_bytes file = {0};
+    struct store_checkpoint now = {0};
+    enum rk_status status = checkpoint_write(t->served->model, live_served(&t->served->live),
+                                             t->learner, lost->version, &file, err);
+
+    if (status == RK_OK) {
+        checkpoint_seal(&file, &now);
+        if (memcmp(now.sha256, lost->sha256, sizeof now.sha256) != 0) {
+            status = rk_fail(err, RK_MISMATCH, "version %lld does not come out as it was stored",
+                             (long long)lost->version);
+        }
+    }
+    free(file.bytes);
+    return status;
+}
+
+static enum rk_status load_base(struct recovery *r, size_t branch, int64_t version,
+                                struct rk_error *err);
+
+/* Makes a checkpoint that cannot be read again; its checksum says whether that is it. */
+static enum rk_status make_again(struct recovery *r, const struct store_checkpoint *lost,
+                                 struct rk_error *err)
+{
+    const size_t branch = lineage_branch_of_checkpoint(&r->lineage, lost->id);
+    struct rk_error own = {0};
+    enum rk_status status = lost->source == STORE_SOURCE_TRAINING
+                                ? load_base(r, branch, lost->version, &own)
+                                : RK_CORRUPT;
+
+    if (status == RK_OK) {
+        status = trainee_repeat(r->t, r->store, lost->step, &own);
+    }
+    if (status == RK_OK) {
+        status = compare(r->t, lost, &own);
+    }
+    if (status != RK_OK) {
+        return no_checkpoint(r, err);
+    }
+    log_warn("checkpoint_made_again", log_text("model", r->t->served->name),
+             log_number("version", lost->version));
+    return RK_OK;
+}
+
+/* Loads what was activated, to go on from where it was activated. */
+static enum rk_status load_start(struct recovery *r, size_t branch, struct rk_error *err)
+{
+    const struct store_activation *activation = &r->lineage.activation[branch - 1];
+    const struct store_checkpoint *row = lineage_start(&r->lineage, branch);
+    struct rk_error own = {0};
+    struct trainee *t = r->t;
+    enum rk_status status;
+
+    if (row == NULL) {
+        return no_checkpoint(r, err);
+    }
+    status = load(r, row, &own);
+    if (status != RK_OK) {
+        status = make_again(r, row, err);
+    }
+    if (status != RK_OK) {
+        return status;
+    }
+    t->seq = t->due_seq = activation->seq;
+    t->step = activation->step;
+    t->branch = (int64_t)branch;
+    atomic_store(&t->served->position, t->seq);
+    atomic_store(&t->served->checkpoint_version, row->version);
+    return RK_OK;
+}
+
+/* What the steps of a branch up to a version are repeated on: made on it, or what started it. */
+static enum rk_status load_base(struct recovery *r, size_t branch, int64_t version,
+                                struct rk_error *err)
+{
+    const enum rk_status status = load_made(r, branch, version);
+
+    if (status == RK_NOTFOUND && branch > 0) {
+        return load_start(r, branch, err);
+    }
+    return status == RK_OK ? RK_OK : no_checkpoint(r, err);
+}
+
+/* ---- from outside ---- */
+
+enum rk_status trainee_recover(struct trainee *trainee, struct store *store, struct rk_error *err)
+{
+    struct recovery r = {.t = trainee, .store = store};
+    enum rk_status status = lineage_read(store, trainee->served->id, &r.lineage, err);
+
+    if (status == RK_OK) {
+        status = load_base(&r, r.lineage.n_activations, INT64_MAX, err);
+    }
+    if (status == RK_OK) {
+        status = trainee_repeat(trainee, store, INT64_MAX, err);
+    }
+    if (status == RK_OK) {
+        status = store_last_version(store, trainee->served->id, &trainee->last_version, err);
+    }
+    lineage_deinit(&r.lineage);
+    return status;
+}
+
+/* A stored version: its checkpoint, or RK_NOTFOUND. */
+static enum rk_status load_version(struct recovery *r, int64_t version)
+{
+    for (size_t i = 0; i < r->lineage.n; i++) {
+        const struct store_checkpoint *row = &r->lineage.checkpoint[i];
+        struct rk_error own = {0};
+        if (row->version == version && load(r, row, &own) == RK_OK) {
+            return RK_OK;
+        }
+    }
+    return RK_NOTFOUND;
+}
+
+/* Do steps lead from where it stands to a version of the branch? A file is no step. */
+static bool is_on_the_way(const struct recovery *r, size_t branch, int64_t version)
+{
+    const int64_t now = live_version(&r->t->served->live);
+    bool steps = r->t->branch == (int64_t)branch && now <= version;
+
+    for (size_t i = 0; i < r->lineage.n && steps; i++) {
+        const struct store_checkpoint *row = &r->lineage.checkpoint[i];
+        steps = row->source != STORE_SOURCE_FILE || row->version <= now || row->version > version ||
+                !lineage_is_base(&r->lineage, row, branch);
+    }
+    return steps;
+}
+
+static enum rk_status step_to(struct recovery *r, int64_t version, struct rk_error *err)
+{
+    struct trainee *t = r->t;
+    int64_t step;
+    size_t branch;
+    enum rk_status status = store_find_version(r->store, t->served->id, version, &step, err);
+
+    if (status != RK_OK) {
+        return status;
+    }
+    branch = lineage_branch_of_step(&r->lineage, step);
+    if (!is_on_the_way(r, branch, version)) {
+        status = load_base(r, branch, version, err);
+    }
+    return status == RK_OK ? trainee_repeat(t, r->store, step, err) : status;
+}
+
+enum rk_status trainee_reach(struct trainee *trainee, struct store *store, int64_t version,
+                             struct rk_error *err)
+{
+    struct recovery r = {.t = trainee, .store = store};
+    const bool is_there = trainee->branch >= 0 && live_version(&trainee->served->live) == version;
+    enum rk_status status = lineage_read(store, trainee->served->id, &r.lineage, err);
+
+    if (status == RK_OK && !is_there && load_version(&r, version) != RK_OK) {
+        status = step_to(&r, version, err);
+    }
+    if (status != RK_OK) {
+        trainee->branch = -1; /* half-way is nowhere */
+    }
+    lineage_deinit(&r.lineage);
+    return status;
+}
