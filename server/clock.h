@@ -1,29 +1,42 @@
 /*
  * The two clocks: server time for what is stored and shown, monotonic time for durations and
  * deadlines.
+ *
+ * Server time is the machine's wall clock as far as that can be trusted. A process takes the wall
+ * clock at its start, but nothing before the end of the log; from then on server time goes as the
+ * monotonic clock does, never back, and is steered: where the wall clock is up to a minute ahead it
+ * is followed at once, else 24 times as fast as time goes by; where it is up to a minute behind, it is
+ * waited for; further back it is left alone. So no jump of the wall clock lets what is young look old,
+ * or what is old look young.
  */
 #ifndef RANKD_SERVER_CLOCK_H
 #define RANKD_SERVER_CLOCK_H
 
 #include <stdint.h>
-#include <time.h>
 
-/** Unix milliseconds. */
-static inline int64_t clock_unix_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
+/** Server time in Unix milliseconds; the wall clock's in a process that did not start it. */
+int64_t clock_unix_ms(void);
 
 /** Nanoseconds from some start; never jumps. */
-static inline int64_t clock_monotonic_ns(void)
-{
-    struct timespec t;
+int64_t clock_monotonic_ns(void);
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
+/**
+ * Starts server time. @param last_ms  the end of the log, which is not gone behind; 0 = none.
+ * @return milliseconds that the wall clock is behind that, where it is more than a minute; else 0.
+ */
+int64_t clock_start(int64_t last_ms);
+
+/**
+ * Steers server time; about once a second, in one thread. @return milliseconds that the wall clock
+ * has jumped by since the last time, where it is more than a minute; else 0.
+ */
+int64_t clock_steer(void);
+
+/**
+ * By how much server time is moved.
+ *
+ * @param difference_ms  wall clock - server time. @param elapsed_ms  since it was moved last.
+ */
+int64_t clock_correction_ms(int64_t difference_ms, int64_t elapsed_ms);
 
 #endif

@@ -60,7 +60,7 @@ static bool start_log(const struct options *options)
     return true;
 }
 
-/* Signals are taken by sigwait in this thread: blocked before any other is made. */
+/* Signals are taken by sigtimedwait in this thread: blocked before any other is made. */
 static void block_signals(sigset_t *set)
 {
     (void)sigemptyset(set);
@@ -77,15 +77,18 @@ static void leave(int number)
     _exit(EX_OK);
 }
 
-static void await_signal(const sigset_t *signals)
+static void await_signal(struct service *service, const sigset_t *signals)
 {
-    const struct sigaction second = {.sa_handler = leave};
-    int number = 0;
+    const struct timespec second = {.tv_sec = 1};
+    const struct sigaction again = {.sa_handler = leave};
+    int number;
 
-    (void)sigwait(signals, &number);
+    while ((number = sigtimedwait(signals, NULL, &second)) < 0) {
+        service_tick(service);
+    }
     log_info("stopping", log_number("signal", number));
-    (void)sigaction(SIGTERM, &second, NULL);
-    (void)sigaction(SIGINT, &second, NULL);
+    (void)sigaction(SIGTERM, &again, NULL);
+    (void)sigaction(SIGINT, &again, NULL);
     (void)pthread_sigmask(SIG_UNBLOCK, signals, NULL);
 }
 
@@ -115,7 +118,7 @@ int command_serve(int argc, char *const *argv)
         status = service_listen(service, &err);
     }
     if (status == RK_OK) {
-        await_signal(&signals);
+        await_signal(service, &signals);
     } else {
         log_error("start_failed", log_text("reason", err.text));
     }

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CONNECTION_MEMORY ((size_t)32 << 10) /* head of a request; its body is gathered outside */
@@ -454,10 +455,9 @@ static void await_answers(struct http *http, int64_t wait_ms, int64_t quiet_ns)
 {
     const struct timespec moment = {.tv_nsec = 1000000};
     const int64_t end_ns = clock_monotonic_ns() + wait_ms * 1000000;
-    int64_t quiet_since_ns = clock_monotonic_ns();
+    int64_t now_ns, quiet_since_ns = clock_monotonic_ns();
 
-    while (clock_monotonic_ns() < end_ns) {
-        const int64_t now_ns = clock_monotonic_ns();
+    while ((now_ns = clock_monotonic_ns()) < end_ns) {
         if (atomic_load(&http->under_way) > 0) {
             quiet_since_ns = now_ns;
         } else if (now_ns - quiet_since_ns >= quiet_ns) {

@@ -100,6 +100,31 @@ static size_t thread_count(const struct options *options)
     return options->threads > 0 ? (size_t)options->threads : cores > 0 ? (size_t)cores : 1;
 }
 
+static void note_jump(int64_t jump_ms)
+{
+    if (jump_ms != 0) {
+        log_warn("clock_jump", log_number("delta_s", jump_ms / 1000));
+    }
+}
+
+/* Server time goes on where the log ends. */
+static enum rk_status start_clock(struct store *store, struct rk_error *err)
+{
+    int64_t last_ms = 0;
+    const enum rk_status status = store_log_time(store, &last_ms, err);
+
+    if (status == RK_OK) {
+        note_jump(clock_start(last_ms));
+    }
+    return status;
+}
+
+void service_tick(struct service *service)
+{
+    (void)service;
+    note_jump(clock_steer());
+}
+
 /* What the end before left in the write-ahead log has been taken up. */
 static void note_recovery(struct service *service, const struct store *store)
 {
@@ -124,6 +149,7 @@ static enum rk_status start_store(struct service *service, struct rk_error *err)
     }
     if (status == RK_OK) {
         note_recovery(service, store);
+        status = start_clock(store, err);
     }
     if (status == RK_OK && service->opened != NULL) {
         service->opened(store);
@@ -131,9 +157,9 @@ static enum rk_status start_store(struct service *service, struct rk_error *err)
     if (status == RK_OK) {
         status = writer_start(store, service->metrics, &limits, on_commit, service,
                               &service->writer, err);
-        if (status != RK_OK) {
-            store_close(&store);
-        }
+    }
+    if (status != RK_OK) {
+        store_close(&store);
     }
     return status;
 }

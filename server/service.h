@@ -41,6 +41,9 @@ RK_MUST_CHECK enum rk_status service_start(struct service *service, struct rk_er
 /** Opens the listeners of a service that was started. @return as http_start. */
 RK_MUST_CHECK enum rk_status service_listen(struct service *service, struct rk_error *err);
 
+/** Does what time asks for, about once a second. Threads: the one that started it. */
+void service_tick(struct service *service);
+
 /**
  * Drains the listeners where there are any, ends trainer and writer, and frees all that was started,
  * after a start that failed too; then it may be started again. @pre nobody else calls the API.

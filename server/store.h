@@ -103,6 +103,10 @@ enum store_trouble store_trouble(const struct store *store);
 /** The last seq of the log, 0 when empty. */
 RK_MUST_CHECK enum rk_status store_log_end(struct store *store, int64_t *seq, struct rk_error *err);
 
+/** The time of the last record, 0 when there is none: none before it has a later one. */
+RK_MUST_CHECK enum rk_status store_log_time(struct store *store, int64_t *time_ms,
+                                            struct rk_error *err);
+
 struct store_ranking {
     int64_t seq; /* out when put */
     const char *ranking_id;

@@ -79,7 +79,10 @@ char *store_lend(struct store *store, size_t n);
 /** Fills err from SQLite's last failure and keeps its code. */
 enum rk_status store_fail(struct store *store, int code, struct rk_error *err);
 
-/** Appends a row to the log. @param model  0 = none. @param seq  out. */
+/**
+ * Appends a row to the log. @param model  0 = none. @param time_ms  the row's time, or that of the row
+ * before it if that is later. @param seq  out.
+ */
 RK_MUST_CHECK enum rk_status store_append(struct store *store, const char *kind, int64_t model,
                                           int64_t time_ms, int64_t *seq, struct rk_error *err);
 

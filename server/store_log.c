@@ -21,11 +21,23 @@ enum rk_status store_log_end(struct store *store, int64_t *seq, struct rk_error 
     return status;
 }
 
+enum rk_status store_log_time(struct store *store, int64_t *time_ms, struct rk_error *err)
+{
+    struct sql sql = sql_start(store, "SELECT time_ms FROM log ORDER BY seq DESC LIMIT 1");
+    int64_t last = sql_step(&sql) ? sqlite3_column_int64(sql.stmt, 0) : 0;
+    enum rk_status status = sql_end(&sql, err);
+    if (status == RK_OK) {
+        *time_ms = last;
+    }
+    return status;
+}
+
 enum rk_status store_append(struct store *store, const char *kind, int64_t model, int64_t time_ms,
                             int64_t *seq, struct rk_error *err)
 {
-    struct sql sql =
-        sql_start(store, "INSERT INTO log (kind, model, time_ms) VALUES (?, nullif(?, 0), ?)");
+    struct sql sql = sql_start(
+        store, "INSERT INTO log (kind, model, time_ms) VALUES (?1, nullif(?2, 0), "
+               "max(?3, coalesce((SELECT time_ms FROM log ORDER BY seq DESC LIMIT 1), ?3)))");
     sql_bind_text(&sql, kind);
     sql_bind_int(&sql, model);
     sql_bind_int(&sql, time_ms);

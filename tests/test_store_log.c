@@ -9,6 +9,29 @@ static const char *put(struct store *store, struct store_event event)
     return fixture_put_event(store, event, 500);
 }
 
+/* ---- time ---- */
+
+/* Windows end in the order of the log: a record whose clock was behind has the time of the last. */
+static void time_of_the_log_never_goes_back(void **state)
+{
+    struct store_fixture *fixture = *state;
+    int64_t time_ms = -1, seqs[3];
+    size_t n = 3;
+    assert_ok(store_log_time(fixture->store, &time_ms, NULL));
+    assert_int_equal(time_ms, 0);
+    (void)fixture_put_ranking(fixture->store, "r0", 1, 300);
+    (void)fixture_put_ranking(fixture->store, "r1", 1, 100);
+    fixture_reopen(fixture);
+    (void)fixture_put_ranking(fixture->store, "r2", 1, 200);
+    assert_ok(store_log_time(fixture->store, &time_ms, NULL));
+    assert_int_equal(time_ms, 300);
+    assert_ok(store_read_due(fixture->store, 1, 0, INT64_MAX, 299, seqs, &n, NULL));
+    assert_int_equal(n, 0);
+    n = 3;
+    assert_ok(store_read_due(fixture->store, 1, 0, INT64_MAX, 300, seqs, &n, NULL));
+    assert_int_equal(n, 3);
+}
+
 /* ---- rankings ---- */
 
 static void ranking_comes_back_by_seq_and_by_id(void **state)
@@ -241,6 +264,7 @@ static void events_of_a_ranking_are_read_in_order_up_to_a_seq(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(time_of_the_log_never_goes_back),
         TEST(ranking_comes_back_by_seq_and_by_id),
         TEST(ranking_that_is_not_there_is_not_found),
         TEST(ranking_id_is_taken_once_and_the_first_stays),

@@ -1,0 +1,80 @@
+/*
+ * Server time is the monotonic clock plus an offset; steering moves the offset.
+ */
+#include "clock.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+#define FOLLOWED_MS 60000 /* a difference that is no jump */
+#define CATCH_UP    23    /* extra time for each second that goes by, behind a jump forward */
+#define HOLD_BACK   8     /* one of so many seconds is left out where the wall clock is behind */
+#define NOT_STARTED INT64_MIN
+
+/* Of the process: there is one time. */
+static _Atomic int64_t offset_ms = NOT_STARTED; /* server time - monotonic time */
+static int64_t steered_ms;                      /* when, monotonic; the steering thread's */
+static int64_t expected_ms;                     /* the difference it left; the steering thread's */
+
+static int64_t read_ms(clockid_t clock)
+{
+    struct timespec t;
+
+    (void)clock_gettime(clock, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t clock_monotonic_ns(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int64_t clock_unix_ms(void)
+{
+    const int64_t offset = atomic_load_explicit(&offset_ms, memory_order_relaxed);
+
+    return offset != NOT_STARTED ? read_ms(CLOCK_MONOTONIC) + offset : read_ms(CLOCK_REALTIME);
+}
+
+static int64_t jump(int64_t difference_ms)
+{
+    return difference_ms > FOLLOWED_MS || difference_ms < -FOLLOWED_MS ? difference_ms : 0;
+}
+
+int64_t clock_start(int64_t last_ms)
+{
+    const int64_t wall_ms = read_ms(CLOCK_REALTIME);
+    const int64_t start_ms = wall_ms > last_ms ? wall_ms : last_ms;
+
+    steered_ms = read_ms(CLOCK_MONOTONIC);
+    expected_ms = wall_ms - start_ms;
+    atomic_store(&offset_ms, start_ms - steered_ms);
+    return jump(expected_ms);
+}
+
+int64_t clock_correction_ms(int64_t difference_ms, int64_t elapsed_ms)
+{
+    const int64_t ahead_ms = CATCH_UP * elapsed_ms, back_ms = elapsed_ms / HOLD_BACK;
+
+    if (difference_ms < 0) {
+        return jump(difference_ms) != 0 ? 0
+                                        : -(-difference_ms < back_ms ? -difference_ms : back_ms);
+    }
+    return jump(difference_ms) == 0 || difference_ms < ahead_ms ? difference_ms : ahead_ms;
+}
+
+int64_t clock_steer(void)
+{
+    const int64_t now_ms = read_ms(CLOCK_MONOTONIC), offset = atomic_load(&offset_ms);
+    const int64_t difference_ms = read_ms(CLOCK_REALTIME) - (now_ms + offset);
+    const int64_t correction_ms = clock_correction_ms(difference_ms, now_ms - steered_ms);
+    const int64_t unexpected_ms = difference_ms - expected_ms;
+
+    steered_ms = now_ms;
+    expected_ms = difference_ms - correction_ms;
+    atomic_store(&offset_ms, offset + correction_ms);
+    return jump(unexpected_ms);
+}
