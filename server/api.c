@@ -85,12 +85,7 @@ void api_deinit(struct api *api)
         store_close(&slot->store);
         list_deinit(&slot->list);
         rk_group_builder_deinit(&slot->builder);
-        free(slot->work);
-        free(slot->head);
-        free(slot->logit);
-        free(slot->score);
-        free(slot->order);
-        free(slot->scratch);
+        scorer_deinit(&slot->scorer);
         emit_deinit(&slot->served);
     }
     free(api->slot);

@@ -6,6 +6,7 @@
 
 #include "api.h"
 #include "list.h"
+#include "scorer.h"
 
 #include <rankd/group.h>
 
@@ -15,14 +16,7 @@ struct api_slot {
     struct store *store; /* a reading connection */
     struct list list;
     struct rk_group_builder builder;
-    unsigned char *work; /* (cap_work) bytes of a forward pass */
-    size_t cap_work;
-    double *head;  /* (cap_score) as a forward pass gives them: heads, items */
-    double *logit; /* click logits, with score, order and scratch */
-    double *score;
-    uint32_t *order;
-    uint32_t *scratch;
-    size_t cap_score;
+    struct scorer scorer;
     struct emit served; /* the items of an answer */
 };
 

@@ -7,12 +7,9 @@
 #include "clock.h"
 #include "codec.h"
 #include "explain.h"
-#include "grow.h"
 #include "lines.h"
 #include "ulid.h"
 
-#include <math.h>
-#include <rankd/eval.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +30,6 @@ struct scoring {
     int64_t catalogue_seq;
     char made_id[ULID_TEXT];
     const char *ranking_id;
-    bool has_ctr;   /* the model has a click head */
-    bool fell_back; /* a score was not finite: the list stands in its own order */
     bool logged;
     struct rk_explanation *explanation; /* (n_shown), owned; NULL: none are asked for */
 };
@@ -91,62 +86,24 @@ static bool assemble(struct api *api, struct api_slot *slot, struct scoring *sco
 
 /* ---- scores ---- */
 
-/* Room for a forward pass; never none, so that an empty list has arrays too. */
-static bool reserve(struct api_slot *slot, const struct rk_model *model,
-                    const struct rk_group *group)
-{
-    const size_t n = group->n_items * rk_model_heads(model) + 1;
-    const size_t work = rk_model_work(model, group->n_items, group->offset[group->n_items + 1]);
-
-    if (n > slot->cap_score) {
-        if (!grow_resize(&slot->head, n) || !grow_resize(&slot->logit, n) ||
-            !grow_resize(&slot->score, n) || !grow_resize(&slot->order, n) ||
-            !grow_resize(&slot->scratch, n)) {
-            return false;
-        }
-        slot->cap_score = n;
-    }
-    return grow_reserve(&slot->work, &slot->cap_work, work);
-}
-
-/*
- * Scores as they are answered, rounded to float, their order, and explanations. One version, whole.
- */
+/* Scores, their order, and explanations. One version, whole. */
 static enum rk_status score(struct api *api, struct api_slot *slot, struct scoring *scoring,
                             struct live *live, const struct rk_group *group, struct rk_error *err)
 {
     const struct live_view view = live_read(live, slot->number);
-    enum rk_status status = RK_OK;
+    const float *theta = view.version > 0 ? view.theta : NULL;
+    enum rk_status status = scorer_run(&slot->scorer, live->model, theta, group, err);
 
     scoring->version = view.version;
-    /* Untrained: all scores are 0, and the request's order stands. */
-    memset(slot->head, 0, scoring->n * rk_model_heads(live->model) * sizeof *slot->head);
-    if (view.version > 0) {
-        scoring->fell_back =
-            rk_model_forward(live->model, view.theta, group, slot->work, slot->head, NULL) != RK_OK;
-    }
-    rk_model_scores(live->model, slot->head, scoring->n, slot->score);
-    scoring->has_ctr = rk_model_click_logits(live->model, slot->head, scoring->n, slot->logit);
-    for (size_t i = 0; i < scoring->n && !scoring->fell_back; i++) {
-        const float rounded = (float)slot->score[i];
-        scoring->fell_back = rounded - rounded != 0.0F;
-        slot->score[i] = (double)rounded;
-    }
-    if (scoring->fell_back) {
-        memset(slot->score, 0, scoring->n * sizeof *slot->score);
-        memset(slot->logit, 0, scoring->n * sizeof *slot->logit);
-        metrics_add(api->metrics, METRIC_NONFINITE, 1);
-    }
-    rk_eval_order(slot->score, scoring->n, slot->order, slot->scratch);
     scoring->n_shown =
         (int64_t)scoring->n < scoring->request.top_k ? scoring->n : (size_t)scoring->request.top_k;
-    metrics_add(api->metrics, METRIC_ITEMS_SCORED, scoring->n);
-    if (scoring->request.explain) {
-        const bool all_0 = view.version == 0 || scoring->fell_back;
-        status = explain_items(live->model, all_0 ? NULL : view.theta, group, slot->order,
-                               scoring->n_shown, &scoring->explanation, err);
+    if (status == RK_OK && scoring->request.explain) {
+        status = explain_items(live->model, slot->scorer.fell_back ? NULL : theta, group,
+                               slot->scorer.order, scoring->n_shown, &scoring->explanation, err);
     }
     live_done(live, slot->number, &view);
+    metrics_add(api->metrics, METRIC_NONFINITE, slot->scorer.fell_back);
+    metrics_add(api->metrics, METRIC_ITEMS_SCORED, scoring->n);
     return status;
 }
 
@@ -155,7 +112,7 @@ static enum rk_status score(struct api *api, struct api_slot *slot, struct scori
 static const struct list_entity *shown_item(const struct api_slot *slot,
                                             const struct scoring *scoring, size_t rank)
 {
-    return &slot->list.item[scoring->which[slot->order[rank]]].entity;
+    return &slot->list.item[scoring->which[slot->scorer.order[rank]]].entity;
 }
 
 /* Items with their explanations, or (source NULL) without. */
@@ -170,20 +127,11 @@ static bool write_items(const struct api_slot *slot, const struct scoring *scori
     for (size_t r = 0; r < scoring->n_shown && done; r++) {
         const struct list_entity *item = shown_item(slot, scoring, r);
         emit_open(out, '{');
-        emit_key(out, "id");
-        emit_bytes(out, item->id, item->id_n);
-        emit_key(out, "rank");
-        emit_integer(out, (int64_t)r + 1);
-        emit_key(out, "score");
-        emit_float(out, (float)slot->score[slot->order[r]]);
-        if (scoring->has_ctr) {
-            emit_key(out, "ctr");
-            emit_float(out, (float)(1 / (1 + exp(-slot->logit[slot->order[r]]))));
-        }
+        scorer_write(&slot->scorer, r, item->id, item->id_n, out);
         if (source != NULL) {
             emit_key(out, "explain");
-            done = explain_write(source, slot->order[r], &scoring->explanation[r], &names, out,
-                                 problem);
+            done = explain_write(source, slot->scorer.order[r], &scoring->explanation[r], &names,
+                                 out, problem);
         }
         emit_close(out, '}');
     }
@@ -193,7 +141,8 @@ static bool write_items(const struct api_slot *slot, const struct scoring *scori
                     problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for the answer"));
 }
 
-static void write_answer(const struct scoring *scoring, const struct emit *items, struct emit *out)
+static void write_answer(const struct api_slot *slot, const struct scoring *scoring,
+                         const struct emit *items, struct emit *out)
 {
     emit_open(out, '{');
     emit_key(out, "ranking_id");
@@ -208,7 +157,7 @@ static void write_answer(const struct scoring *scoring, const struct emit *items
         emit_key(out, "logged");
         emit_boolean(out, false);
     }
-    if (scoring->fell_back) {
+    if (slot->scorer.fell_back) {
         emit_key(out, "degraded");
         emit_string(out, "fallback");
     }
@@ -318,7 +267,7 @@ static bool answer(struct api *api, struct api_slot *slot, struct scoring *scori
     if (done) {
         scoring->logged =
             scoring->request.log && scoring->n_shown > 0 && log_ranking(api, slot, scoring);
-        write_answer(scoring, scoring->request.explain ? &explained : &slot->served, out);
+        write_answer(slot, scoring, scoring->request.explain ? &explained : &slot->served, out);
     }
     emit_deinit(&explained);
     return done;
@@ -335,9 +284,6 @@ static bool score_with(struct api *api, struct api_slot *slot, struct served *se
                           scoring->which, &scoring->n, problem) ||
         !assemble(api, slot, scoring, &group, problem) || !name_ranking(scoring, problem)) {
         return false;
-    }
-    if (!reserve(slot, served->model, &group)) {
-        return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for %zu items", scoring->n);
     }
     if (score(api, slot, scoring, &served->live, &group, &err) != RK_OK) {
         return problem_from_error(problem, &err);

@@ -25,6 +25,7 @@ list 3 catalogue 3 live 3 store 3 model_config 3
 json 2 address 2 ulid 2 libfm 2
 metrics 1 options 1 problem 1 lines 1 pair 1 progress 1
 shell 1
+scorer 1
 log 0 emit 0 clock 0 embed 0 grow 0 failpoint 0
 utf8 -1
 '
