@@ -140,9 +140,17 @@ struct catalogue_entry *codec_entry_parse(enum rk_side side, const char *id, con
 bool codec_stored_list(const char *text, size_t n, const struct rk_space *space, bool labelled,
                        struct json_document *document, struct list *list, struct problem *problem);
 
-/** The item ids of a stored ranking's `served`, in order: calls each. false if it is damaged. */
+/* An item of a stored ranking as it was shown. */
+struct codec_served {
+    const char *id; /* borrowed during the call */
+    size_t rank;    /* from 1 */
+    float score;
+    float ctr; /* NaN: the model has none */
+};
+
+/** The items of a stored ranking's `served`, in order: calls each. false if it is damaged. */
 bool codec_served_each(const char *served, size_t n,
-                       void (*each)(void *context, const char *id, size_t rank), void *context);
+                       void (*each)(void *context, const struct codec_served *item), void *context);
 
 /**
  * Reads an RFC 3339 time into Unix milliseconds; what is finer is cut off, and a leap second is the

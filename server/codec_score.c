@@ -3,6 +3,9 @@
  */
 #include "codec.h"
 
+#include <float.h>
+#include <math.h>
+
 #define TOP_K_MAX (((int64_t)1 << 53) - 1)
 
 static const char *const score_members[] = {"model",   "ranking_id", "user",    "context", "items",
@@ -109,24 +112,42 @@ bool codec_stored_list(const char *text, size_t n, const struct rk_space *space,
            json_as_object(&root, problem) && list_read(&root, space, labelled, true, list, problem);
 }
 
+/* Scores are float32 in as many digits as tell them apart. */
+static bool read_served(const struct json_node *node, struct codec_served *item,
+                        struct problem *problem)
+{
+    struct json_node member;
+    double score, ctr = (double)NAN;
+    size_t length;
+
+    if (!json_as_object(node, problem) || !json_member(node, "id", &member) ||
+        !json_as_string(&member, 1, LIST_ID_MAX, &item->id, &length, problem) ||
+        !json_member(node, "score", &member) ||
+        !json_as_number(&member, -FLT_MAX, FLT_MAX, &score, problem) ||
+        (json_member(node, "ctr", &member) && !json_as_number(&member, 0, 1, &ctr, problem))) {
+        return false;
+    }
+    item->score = (float)score;
+    item->ctr = (float)ctr;
+    return true;
+}
+
 bool codec_served_each(const char *served, size_t n,
-                       void (*each)(void *context, const char *id, size_t rank), void *context)
+                       void (*each)(void *context, const struct codec_served *item), void *context)
 {
     struct json_document document = {0};
-    struct json_node root, item, id;
+    struct json_node root, node;
     struct problem problem = {0};
     bool read = json_parse(served, n, CODEC_BUDGET, &document, &root, &problem) &&
                 json_as_array(&root, &problem);
     const size_t count = read ? json_count(&root) : 0;
 
     for (size_t i = 0; i < count && read; i++) {
-        const char *text;
-        size_t length;
-        json_element(&root, i, &item);
-        read = json_as_object(&item, &problem) && json_member(&item, "id", &id) &&
-               json_as_string(&id, 1, LIST_ID_MAX, &text, &length, &problem);
+        struct codec_served item = {.rank = i + 1};
+        json_element(&root, i, &node);
+        read = read_served(&node, &item, &problem);
         if (read) {
-            each(context, text, i + 1);
+            each(context, &item);
         }
     }
     json_close(&document);

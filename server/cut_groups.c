@@ -199,15 +199,15 @@ struct served_ranks {
     uint32_t lowest;               /* rank of the lowest item with a label */
 };
 
-static void take_rank(void *context, const char *id, size_t rank)
+static void take_rank(void *context, const struct codec_served *item)
 {
     struct served_ranks *ranks = context;
-    const size_t i = list_find(ranks->list, id);
+    const size_t i = list_find(ranks->list, item->id);
 
     if (i != SIZE_MAX) {
-        ranks->rank[i] = (uint32_t)rank;
+        ranks->rank[i] = (uint32_t)item->rank;
         if (ranks->list->item[i].label > 0) {
-            ranks->lowest = (uint32_t)rank;
+            ranks->lowest = (uint32_t)item->rank;
         }
     }
 }

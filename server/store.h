@@ -231,6 +231,12 @@ RK_MUST_CHECK enum rk_status store_get_ranking(struct store *store, int64_t seq,
                                                struct store_ranking *ranking, struct rk_error *err);
 
 /**
+ * The seqs of all rankings in (after, upto], by model, then version, then seq; free the array.
+ */
+RK_MUST_CHECK enum rk_status store_list_rankings(struct store *store, int64_t after, int64_t upto,
+                                                 int64_t **seqs, size_t *n, struct rk_error *err);
+
+/**
  * One batch list. payload is borrowed until the next call on this store. @return RK_OK;
  * RK_NOTFOUND; RK_IO.
  */
@@ -301,6 +307,9 @@ RK_MUST_CHECK enum rk_status store_delete_model(struct store *store, int64_t mod
 /** W. Pauses or resumes; a log record. @return RK_OK; RK_NOTFOUND; RK_IO. */
 RK_MUST_CHECK enum rk_status store_set_paused(struct store *store, int64_t model, bool paused,
                                               int64_t now_ms, struct rk_error *err);
+/** One model by id, a deleted one too; free its config. @return RK_OK; RK_NOTFOUND; RK_IO. */
+RK_MUST_CHECK enum rk_status store_get_model(struct store *store, int64_t id,
+                                             struct store_model *model, struct rk_error *err);
 /** All living models in order of id; free each config and the array. */
 RK_MUST_CHECK enum rk_status store_list_models(struct store *store, struct store_model **models,
                                                size_t *n, struct rk_error *err);

@@ -4,9 +4,11 @@
  * What is lent is copied out of its row first: a statement left open would hold a snapshot, and the
  * write-ahead log could not be reset for as long as the reader thinks.
  */
+#include "grow.h"
 #include "store_impl.h"
 
 #include <rankd/feature.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum rk_status store_read_records(struct store *store, int64_t model, int64_t after, int64_t upto,
@@ -131,6 +133,32 @@ enum rk_status store_get_ranking(struct store *store, int64_t seq, const char *r
         *ranking = read;
     }
     return status;
+}
+
+enum rk_status store_list_rankings(struct store *store, int64_t after, int64_t upto, int64_t **seqs,
+                                   size_t *n, struct rk_error *err)
+{
+    struct sql sql = sql_start(store, "SELECT seq FROM ranking WHERE seq > ? AND seq <= ? "
+                                      "ORDER BY model, version, seq");
+    sql_bind_int(&sql, after);
+    sql_bind_int(&sql, upto);
+    int64_t *read = NULL;
+    size_t count = 0, capacity = 0;
+    while (sql_step(&sql)) {
+        if (!grow_reserve(&read, &capacity, count + 1)) {
+            sql.code = SQLITE_NOMEM;
+            break;
+        }
+        read[count++] = sqlite3_column_int64(sql.stmt, 0);
+    }
+    enum rk_status status = sql_end(&sql, err);
+    if (status != RK_OK) {
+        free(read);
+        return status;
+    }
+    *seqs = read;
+    *n = count;
+    return RK_OK;
 }
 
 enum rk_status store_get_batch(struct store *store, int64_t seq, const char **payload, size_t *n,

@@ -1,6 +1,7 @@
 /*
  * The registry's models and their learning steps.
  */
+#include "grow.h"
 #include "store_impl.h"
 
 #include <stdio.h>
@@ -95,16 +96,11 @@ enum rk_status store_set_paused(struct store *store, int64_t model, bool paused,
                : status;
 }
 
-/* One more model at the end of an array of n, from the current row. */
-static void push_model(struct sql *sql, struct store_model **models, size_t n)
+#define MODEL_COLUMNS "SELECT id, name, config, seq, time_ms, paused FROM model "
+
+static struct store_model model_of(struct sql *sql)
 {
-    struct store_model *grown = realloc(*models, (n + 1) * sizeof *grown);
-    if (grown == NULL) {
-        sql->code = SQLITE_NOMEM;
-        return;
-    }
-    *models = grown;
-    grown[n] = (struct store_model){
+    struct store_model model = {
         .id = sqlite3_column_int64(sql->stmt, 0),
         .config = sql_copy_text(sql, 2),
         .seq = sqlite3_column_int64(sql->stmt, 3),
@@ -112,14 +108,46 @@ static void push_model(struct sql *sql, struct store_model **models, size_t n)
         .paused = sqlite3_column_int(sql->stmt, 5) != 0,
     };
     const char *name = (const char *)sqlite3_column_text(sql->stmt, 1);
-    (void)snprintf(grown[n].name, sizeof grown[n].name, "%s", name == NULL ? "" : name);
+    (void)snprintf(model.name, sizeof model.name, "%s", name == NULL ? "" : name);
+    return model;
+}
+
+enum rk_status store_get_model(struct store *store, int64_t id, struct store_model *model,
+                               struct rk_error *err)
+{
+    struct sql sql = sql_start(store, MODEL_COLUMNS "WHERE id = ?");
+    sql_bind_int(&sql, id);
+    struct store_model read = {0};
+    bool found = sql_step(&sql);
+    if (found) {
+        read = model_of(&sql);
+    }
+    enum rk_status status = sql_end(&sql, err);
+    if (status == RK_OK && !found) {
+        status = rk_fail(err, RK_NOTFOUND, "no such model");
+    }
+    if (status != RK_OK) {
+        free(read.config);
+        return status;
+    }
+    *model = read;
+    return RK_OK;
+}
+
+/* One more model at the end of an array of n, from the current row. */
+static void push_model(struct sql *sql, struct store_model **models, size_t n)
+{
+    if (grow_resize(models, n + 1)) {
+        (*models)[n] = model_of(sql);
+    } else {
+        sql->code = SQLITE_NOMEM;
+    }
 }
 
 enum rk_status store_list_models(struct store *store, struct store_model **models, size_t *n,
                                  struct rk_error *err)
 {
-    struct sql sql = sql_start(store, "SELECT id, name, config, seq, time_ms, paused FROM model "
-                                      "WHERE deleted_ms IS NULL ORDER BY id");
+    struct sql sql = sql_start(store, MODEL_COLUMNS "WHERE deleted_ms IS NULL ORDER BY id");
     struct store_model *read = NULL;
     size_t count = 0;
     while (sql_step(&sql)) {

@@ -47,6 +47,16 @@ struct trainee_tools {
 RK_MUST_CHECK enum rk_status trainee_create(struct served *served, int64_t seq,
                                             struct trainee **trainee, struct rk_error *err);
 
+/**
+ * Makes model and trainee of a row of the store, untrained.
+ *
+ * @param max_bytes  as served_create; 0: whatever is stored. @param n_slots  reading threads.
+ * @return RK_OK: free (*trainee)->served too; RK_CORRUPT: the configuration; RK_TOOBIG; RK_NOMEM.
+ */
+RK_MUST_CHECK enum rk_status trainee_open(const struct store_model *row, size_t max_bytes,
+                                          size_t n_slots, struct trainee **trainee,
+                                          struct rk_error *err);
+
 /** Frees it, not the served model; NULL is accepted. */
 void trainee_destroy(struct trainee **trainee);
 

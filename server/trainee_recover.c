@@ -1,11 +1,34 @@
 /*
- * Loading a checkpoint, and taking the recorded steps after it again.
+ * Opening a stored model, loading a checkpoint, and taking the recorded steps after it again.
  */
 #include "failpoint.h"
 #include "trainee_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum rk_status trainee_open(const struct store_model *row, size_t max_bytes, size_t n_slots,
+                            struct trainee **trainee, struct rk_error *err)
+{
+    struct model_config config;
+    struct problem problem = {0};
+    struct served *served = NULL;
+    enum rk_status status;
+
+    if (!model_config_parse(row->config, strlen(row->config), &config, &problem)) {
+        return rk_fail(err, RK_CORRUPT, "the stored configuration of model \"%s\": %s", row->name,
+                       problem.detail);
+    }
+    status = served_create(row->name, &config, max_bytes, n_slots, &served, err);
+    if (status == RK_OK) {
+        served->id = row->id;
+        status = trainee_create(served, row->seq, trainee, err);
+    }
+    if (status != RK_OK) {
+        served_destroy(&served);
+    }
+    return status;
+}
 
 enum rk_status trainee_load(struct trainee *trainee, struct store *store,
                             const struct store_checkpoint *checkpoint, int64_t seq, int64_t due_seq,

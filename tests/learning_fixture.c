@@ -124,7 +124,7 @@ int64_t learning_ranking(struct learning *l, const char *id, const char *items, 
     for (char *rest = ids, *one = strtok_r(ids, " ", &rest); one != NULL;
          one = strtok_r(NULL, " ", &rest)) {
         size_t length = strlen(served);
-        (void)snprintf(served + length, sizeof served - length, "%s{\"id\":\"%s\"}",
+        (void)snprintf(served + length, sizeof served - length, "%s{\"id\":\"%s\",\"score\":0}",
                        n > 0 ? "," : "", one);
         hashes[n++] = fixture_item_hash(one);
     }

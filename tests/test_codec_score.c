@@ -186,28 +186,31 @@ static void a_damaged_stored_list_is_refused(void **state)
     }
 }
 
-static void note_served(void *context, const char *id, size_t rank)
+static void note_served(void *context, const struct codec_served *item)
 {
     char *seen = context;
     const size_t used = strlen(seen);
 
-    (void)snprintf(seen + used, 64 - used, "%s%zu ", id, rank);
+    (void)snprintf(seen + used, 64 - used, "%s%zu=%g,%g ", item->id, item->rank,
+                   (double)item->score, (double)item->ctr);
 }
 
 static void served_items_come_in_order_of_rank(void **state)
 {
-    static const char served[] = "[{\"id\":\"b\",\"rank\":1,\"score\":1.5},{\"id\":\"a\"}]";
-    static const char *const damaged[] = {"", "{}", "[1]", "[{\"rank\":1}]", "[{\"id\":1}]"};
+    static const char served[] = "[{\"id\":\"b\",\"rank\":1,\"score\":1.5},"
+                                 "{\"id\":\"a\",\"rank\":2,\"score\":-3e38,\"ctr\":0.25}]";
+    static const char *const damaged[] = {
+        "", "{}", "[1]", "[{\"rank\":1}]", "[{\"id\":1}]", "[{\"id\":\"a\"}]"};
     char seen[64] = "";
 
     (void)state;
     assert_true(codec_served_each(served, strlen(served), note_served, seen));
-    assert_string_equal(seen, "b1 a2 ");
+    assert_string_equal(seen, "b1=1.5,nan a2=-3e+38,0.25 ");
     assert_true(codec_served_each("[]", 2, note_served, seen));
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
         assert_false(codec_served_each(damaged[i], strlen(damaged[i]), note_served, seen));
     }
-    assert_string_equal(seen, "b1 a2 ");
+    assert_string_equal(seen, "b1=1.5,nan a2=-3e+38,0.25 ");
 }
 
 int main(void)

@@ -14,7 +14,7 @@ static void command_lines_that_make_no_sense_exit_64(void **state)
 
     assert_offline_run(f, TRAIN "--pases 3", EX_USAGE, "unknown option --pases");
     assert_offline_run(f, TRAIN "--json=1", EX_USAGE, "unknown option --json=1");
-    assert_offline_run(f, TRAIN "extra", EX_USAGE, "unknown option extra");
+    assert_offline_run(f, TRAIN "extra", EX_USAGE, "extra is one word too many");
     assert_offline_run(f, EVAL "--passes 3", EX_USAGE, "unknown option --passes");
     assert_offline_run(f, TRAIN "--passes 0", EX_USAGE, "--passes takes");
     assert_offline_run(f, TRAIN "--passes 2x", EX_USAGE, "--passes takes");
