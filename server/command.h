@@ -12,6 +12,7 @@ int command_eval(int argc, char *const *argv);
 int command_export(int argc, char *const *argv);
 int command_import(int argc, char *const *argv);
 int command_model(int argc, char *const *argv);
+int command_replay(int argc, char *const *argv);
 int command_version(int argc, char *const *argv);
 
 #endif

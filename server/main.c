@@ -24,6 +24,7 @@ static const struct command commands[] = {
     {"export", command_export, "write a version of a model as safetensors"},
     {"import", command_import, "take in a model trained elsewhere"},
     {"model", command_model, "list, show, activate or delete models"},
+    {"replay", command_replay, "do again what the log says: rankings, learning"},
     {"version", command_version, "print the version"},
 };
 
