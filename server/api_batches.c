@@ -1,10 +1,11 @@
 /*
  * POST /v1/batches: labelled lists, checked by the rules of the model they are for, answered after
- * the commit.
+ * the commit; or, with ?dry_run=1, tried by the trainer and not stored.
  */
 #include "api_impl.h"
 #include "clock.h"
 #include "codec.h"
+#include "trainee_dry_run.h"
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
@@ -51,6 +52,11 @@ static void write_answer(const struct batch *batch, struct emit *out)
     emit_close(out, '}');
 }
 
+static bool conflict(struct api_call *call)
+{
+    return api_fail(call, PROBLEM_BATCH_CONFLICT, "the batch id was used before with other lists");
+}
+
 static void batch_done(struct writer_job *job, const struct writer_outcome *outcome)
 {
     struct batch *batch = (struct batch *)job;
@@ -62,14 +68,102 @@ static void batch_done(struct writer_job *job, const struct writer_outcome *outc
         write_answer(batch, &call->answer);
         (void)api_answer(call, 200);
     } else if (outcome->err.status == RK_MISMATCH) {
-        (void)api_fail(call, PROBLEM_BATCH_CONFLICT,
-                       "the batch id was used before with other lists");
+        (void)conflict(call);
     } else {
         (void)api_outcome_problem(call, outcome);
     }
     batch_free(batch);
     call->finish(call);
 }
+
+/* ---- dry run ---- */
+
+struct trial {
+    struct trainer_command command;
+    struct trainee_dry_run run;
+    struct batch *batch;
+};
+
+/* Loss and norm as a step row has them: the mean over updates, the largest. */
+static void write_trial(const struct trial *trial, struct emit *out)
+{
+    const struct rk_learned *learned = &trial->run.learned;
+
+    emit_open(out, '{');
+    emit_key(out, "dry_run");
+    emit_boolean(out, true);
+    emit_key(out, "version");
+    emit_integer(out, trial->run.version);
+    emit_key(out, "groups");
+    emit_integer(out, (int64_t)trial->run.n);
+    emit_key(out, "items");
+    emit_integer(out, trial->batch->row.items);
+    emit_key(out, "updates");
+    emit_integer(out, (int64_t)learned->updates);
+    emit_key(out, "pairs");
+    emit_integer(out, (int64_t)learned->pairs);
+    emit_key(out, "loss");
+    emit_double(out, learned->updates > 0 ? learned->loss / (double)learned->updates : 0);
+    emit_key(out, "gradient_norm");
+    emit_double(out, learned->grad_norm);
+    if (trial->run.n_refused > 0) {
+        emit_key(out, "refused");
+        emit_json(out, trial->run.refused.text, trial->run.refused.length);
+    }
+    if (trial->batch->row.duplicate) {
+        emit_key(out, "duplicate");
+        emit_boolean(out, true);
+    }
+    emit_close(out, '}');
+}
+
+static void trial_done(struct trainer_command *command)
+{
+    struct trial *trial = (struct trial *)command;
+    struct api_call *call = trial->batch->call;
+
+    if (command->problem.kind != PROBLEM_NONE) {
+        (void)api_problem(call, &command->problem);
+    } else {
+        write_trial(trial, &call->answer);
+        (void)api_answer(call, 200);
+    }
+    emit_deinit(&trial->run.refused);
+    batch_free(trial->batch);
+    free(trial);
+    call->finish(call);
+}
+
+/* Takes the batch. What its id says is looked up as when it is stored. */
+static bool try_batch(struct api *api, struct api_slot *slot, struct batch *batch)
+{
+    struct api_call *call = batch->call;
+    struct trial *trial = calloc(1, sizeof *trial);
+    struct rk_error err = {0};
+    enum rk_status status;
+
+    if (trial == NULL) {
+        batch_free(batch);
+        return api_fail(call, PROBLEM_OUT_OF_MEMORY, "no memory for a request");
+    }
+    status = store_find_batch(slot->store, &batch->row, &err);
+    if (status != RK_OK) {
+        free(trial);
+        batch_free(batch);
+        return status == RK_MISMATCH ? conflict(call) : api_error(call, &err);
+    }
+    *trial = (struct trial){
+        .command = {.verb = TRAINER_DRY_RUN, .done = trial_done, .dry_run = &trial->run},
+        .run = {.payload = batch->row.payload,
+                .payload_n = batch->row.payload_n,
+                .n = batch->row.n,
+                .catalogue_seq = batch->row.catalogue_seq},
+        .batch = batch};
+    memcpy(trial->command.model, batch->request.model, strlen(batch->request.model) + 1);
+    return api_park_command(api, call, &trial->command);
+}
+
+/* ---- requests ---- */
 
 /* The checksum of all payloads, each with its length before it. */
 static bool seal(const struct codec_batch *request, uint8_t sha256[STORE_SHA256_BYTES])
@@ -116,9 +210,6 @@ static bool open_batch(struct batch *batch, struct problem *problem)
     const bool has_model = ndjson && api_query(call, "model", model, sizeof model);
     const bool has_id = ndjson && api_query(call, "batch_id", batch_id, sizeof batch_id);
 
-    if (api_query_flag(call, "dry_run")) {
-        return problem_set(problem, PROBLEM_VALIDATION_FAILED, "dry_run is not in this version");
-    }
     return codec_batch_open(call->body, call->body_n, ndjson, has_model ? model : NULL,
                             has_id ? batch_id : NULL, call->lenient, &batch->request, problem);
 }
@@ -151,5 +242,6 @@ bool api_batches(struct api *api, struct api_slot *slot, struct api_call *call)
         batch_free(batch);
         return api_fail(call, PROBLEM_INTERNAL, "no checksum can be made");
     }
-    return api_park_job(api, call, &batch->job);
+    return api_query_flag(call, "dry_run") ? try_batch(api, slot, batch)
+                                           : api_park_job(api, call, &batch->job);
 }

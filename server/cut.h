@@ -34,6 +34,14 @@ struct cut {
     struct teacher teacher; /* begun, or recalled, by the caller where the loss needs one */
 };
 
+/* A labelled list that is not in the log. */
+struct cut_text {
+    const char *text; /* (n) JSON, as codec_batch_groups gave it */
+    size_t n;
+    int64_t catalogue_seq; /* features of the catalogue as of this log position */
+    int64_t name;          /* what stands for it in cut->seq */
+};
+
 /** Frees what a cut owns; a zeroed one is accepted. */
 void cut_deinit(struct cut *cut);
 
@@ -64,5 +72,15 @@ RK_MUST_CHECK enum rk_status cut_groups(struct store *store, int64_t model,
                                         const struct model_config *config,
                                         const struct cut_range *range, struct cut *cut,
                                         struct rk_error *err);
+
+/**
+ * Appends the group of one labelled list, as cut_groups does of a batch's; none where it is empty or
+ * its teacher has nothing to say.
+ *
+ * @return RK_OK; RK_CORRUPT, RK_INVALID and others: it does not fit the model; RK_IO; RK_NOMEM.
+ */
+RK_MUST_CHECK enum rk_status cut_list(struct store *store, const struct model_config *config,
+                                      const struct cut_text *text, struct cut *cut,
+                                      struct rk_error *err);
 
 #endif

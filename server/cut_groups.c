@@ -116,16 +116,12 @@ static enum rk_status parse(const struct cutting *c, const char *text, size_t n,
                    problem.detail);
 }
 
-static enum rk_status add_batch(const struct cutting *c, struct kept *kept, struct rk_error *err)
+/* Appends the group of a list that came with its labels. */
+static enum rk_status add_labelled(const struct cutting *c, const char *text, size_t n,
+                                   struct kept *kept, struct rk_error *err)
 {
-    const char *payload;
-    size_t n;
-    enum rk_status status =
-        store_get_batch(c->store, kept->seq, &payload, &n, &kept->catalogue_seq, err);
+    const enum rk_status status = parse(c, text, n, true, kept, err);
 
-    if (status == RK_OK) {
-        status = parse(c, payload, n, true, kept, err);
-    }
     if (status != RK_OK) {
         return status;
     }
@@ -134,6 +130,27 @@ static enum rk_status add_batch(const struct cutting *c, struct kept *kept, stru
         kept->n++;
     }
     return add_group(c, kept, err);
+}
+
+static enum rk_status add_batch(const struct cutting *c, struct kept *kept, struct rk_error *err)
+{
+    const char *payload;
+    size_t n;
+    const enum rk_status status =
+        store_get_batch(c->store, kept->seq, &payload, &n, &kept->catalogue_seq, err);
+
+    return status == RK_OK ? add_labelled(c, payload, n, kept, err) : status;
+}
+
+enum rk_status cut_list(struct store *store, const struct model_config *config,
+                        const struct cut_text *text, struct cut *cut, struct rk_error *err)
+{
+    const struct cutting cutting = {.store = store, .config = config, .cut = cut};
+    struct kept kept = {.seq = text->name, .catalogue_seq = text->catalogue_seq};
+    const enum rk_status status = add_labelled(&cutting, text->text, text->n, &kept, err);
+
+    json_close(&kept.document);
+    return status;
 }
 
 /* ---- rankings ---- */

@@ -193,6 +193,13 @@ struct store_batch {
 RK_MUST_CHECK enum rk_status store_put_batch(struct store *store, struct store_batch *batch,
                                              int64_t now_ms, struct rk_error *err);
 
+/**
+ * Fills what is out of a batch whose id is known; of another, duplicate is false.
+ * @return RK_OK; RK_MISMATCH: the id with another sha256; RK_IO.
+ */
+RK_MUST_CHECK enum rk_status store_find_batch(struct store *store, struct store_batch *batch,
+                                              struct rk_error *err);
+
 /* What a model learns from, in log order. */
 enum store_record_kind {
     STORE_RECORD_EVENT,

@@ -5,13 +5,13 @@
 
 #include <string.h>
 
-/*
- * Fills what is known of a named batch. @param found  out. @return RK_OK; RK_MISMATCH: known with
- * another content.
- */
-static enum rk_status find_name(struct store *store, struct store_batch *batch, bool *found,
+enum rk_status store_find_batch(struct store *store, struct store_batch *batch,
                                 struct rk_error *err)
 {
+    batch->duplicate = false;
+    if (batch->batch_id == NULL) {
+        return RK_OK;
+    }
     struct sql sql = sql_start(store, "SELECT sha256, first_seq, last_seq, items FROM batch_name "
                                       "WHERE model = ? AND batch_id = ?");
     sql_bind_int(&sql, batch->model);
@@ -21,9 +21,9 @@ static enum rk_status find_name(struct store *store, struct store_batch *batch, 
         const void *sha256 = sqlite3_column_blob(sql.stmt, 0);
         other = sqlite3_column_bytes(sql.stmt, 0) != STORE_SHA256_BYTES ||
                 memcmp(sha256, batch->sha256, STORE_SHA256_BYTES) != 0;
-        *found = true;
+        batch->duplicate = true;
     }
-    if (*found && !other) {
+    if (batch->duplicate && !other) {
         batch->first_seq = sqlite3_column_int64(sql.stmt, 1);
         batch->last_seq = sqlite3_column_int64(sql.stmt, 2);
         batch->items = sqlite3_column_int64(sql.stmt, 3);
@@ -68,11 +68,7 @@ static enum rk_status insert_list(struct store *store, const struct store_batch 
 enum rk_status store_put_batch(struct store *store, struct store_batch *batch, int64_t now_ms,
                                struct rk_error *err)
 {
-    enum rk_status status = RK_OK;
-    batch->duplicate = false;
-    if (batch->batch_id != NULL) {
-        status = find_name(store, batch, &batch->duplicate, err);
-    }
+    enum rk_status status = store_find_batch(store, batch, err);
     if (status != RK_OK || batch->duplicate) {
         return status;
     }

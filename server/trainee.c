@@ -278,8 +278,7 @@ static enum rk_status settle(struct trainee *t, const struct trainee_tools *tool
     return RK_OK;
 }
 
-/* The model the configuration names as the teacher, if it is there. */
-static const struct served *find_teacher(const struct trainee *t, const struct trainee_tools *tools)
+const struct served *trainee_teacher(const struct trainee *t, const struct trainee_tools *tools)
 {
     return tools->models != NULL && t->served->config.teacher[0] != '\0'
                ? models_find(models_now(tools->models), t->served->config.teacher)
@@ -297,7 +296,7 @@ enum rk_status trainee_step(struct trainee *trainee, const struct trainee_tools 
 
     *more = false;
     if (status == RK_OK) {
-        teacher_begin(&t->cut.teacher, find_teacher(t, tools));
+        teacher_begin(&t->cut.teacher, trainee_teacher(t, tools));
         status = cut_groups(tools->store, t->served->id, &t->served->config, &range, &t->cut, err);
     }
     if (status != RK_OK) {

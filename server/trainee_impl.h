@@ -31,6 +31,9 @@ void trainee_publish(struct trainee *t, int64_t version);
 RK_MUST_CHECK enum rk_status trainee_repeat(struct trainee *t, struct store *store, int64_t last,
                                             struct rk_error *err);
 
+/* The model that the configuration names as the teacher, or NULL: none, or it is not there. */
+const struct served *trainee_teacher(const struct trainee *t, const struct trainee_tools *tools);
+
 /* The position moves on; a row says so only where there were lists, if without a teacher. */
 void trainee_move_on(struct trainee *t, const struct cut_range *range);
 

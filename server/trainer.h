@@ -14,6 +14,7 @@
 
 #include <rankd/status.h>
 
+struct trainee_dry_run;
 struct trainer;
 
 enum trainer_verb {
@@ -24,7 +25,8 @@ enum trainer_verb {
     TRAINER_RESUME,
     TRAINER_ACTIVATE,
     TRAINER_IMPORT,
-    TRAINER_EXPORT
+    TRAINER_EXPORT,
+    TRAINER_DRY_RUN
 };
 
 #define TRAINER_SERVED (-1) /* EXPORT: the version that is served */
@@ -39,6 +41,7 @@ struct trainer_command {
     size_t n;                                      /* of it */
     bool activate;                                 /* IMPORT: serve it; else it is only stored */
     bool optimizer;                                /* EXPORT: with the optimizer's state */
+    struct trainee_dry_run *dry_run;               /* DRY_RUN: what to try, and what it would do */
     void (*done)(struct trainer_command *command); /* in the trainer thread; may free the command */
 
     /* out, before done */

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "failpoint.h"
 #include "log.h"
+#include "trainee_dry_run.h"
 #include "trainer_impl.h"
 
 #include <stdio.h>
@@ -119,6 +120,12 @@ bool trainer_may_train(const struct trainee *t)
     return t->served->config.training.enabled && !t->paused && !t->halted;
 }
 
+static bool check_halted(struct trainer_command *command, const struct trainee *t)
+{
+    return !t->halted ||
+           problem_set(&command->problem, PROBLEM_INTERNAL, "halted: activate a version first");
+}
+
 /* Learns from all that is committed now, then stores a checkpoint. */
 static void do_train(struct trainer *trainer, struct trainer_command *command, struct trainee *t)
 {
@@ -136,8 +143,7 @@ static void do_train(struct trainer *trainer, struct trainer_command *command, s
         problem_set(&command->problem, PROBLEM_TRAINING_PAUSED, "resume it first");
         return;
     }
-    if (t->halted) {
-        problem_set(&command->problem, PROBLEM_INTERNAL, "halted: activate a version first");
+    if (!check_halted(command, t)) {
         return;
     }
     while (more && status == RK_OK && clock_monotonic_ns() < deadline_ns &&
@@ -159,6 +165,17 @@ static void do_train(struct trainer *trainer, struct trainer_command *command, s
     command->served_version = live_version(&t->served->live);
 }
 
+/* Also while paused or not enabled: it says what training would do. */
+static void do_dry_run(struct trainer *trainer, struct trainer_command *command, struct trainee *t)
+{
+    struct rk_error err = {0};
+
+    if (check_halted(command, t) &&
+        trainee_dry_run(t, &trainer->tools, command->dry_run, &err) != RK_OK) {
+        trainer_fail(command, &err);
+    }
+}
+
 void trainer_obey(struct trainer *trainer, struct trainer_command *command)
 {
     struct trainee *t = trainer_find(trainer, command->model);
@@ -177,6 +194,8 @@ void trainer_obey(struct trainer *trainer, struct trainer_command *command)
         trainer_export(trainer, command, t);
     } else if (command->verb == TRAINER_TRAIN) {
         do_train(trainer, command, t);
+    } else if (command->verb == TRAINER_DRY_RUN) {
+        do_dry_run(trainer, command, t);
     } else {
         do_pause(trainer, command, t, command->verb == TRAINER_PAUSE);
     }

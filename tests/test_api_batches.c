@@ -120,6 +120,52 @@ static void a_model_learns_from_the_batches_that_name_it_alone(void **state)
     assert_string_equal(ids_of(answer, ids, sizeof ids), "b a");
 }
 
+/* ---- dry run ---- */
+
+static void a_dry_run_answers_what_training_would_do_and_stores_nothing(void **state)
+{
+    const int64_t before = log_end(*state);
+    const struct answer *answer = post(*state, "/v1/batches?dry_run=1", "{" LISTS "}");
+    assert_answered(answer, 200);
+    assert_members(answer, "", "dry_run version groups items updates pairs loss gradient_norm");
+    assert_true(flag_at(answer, "/dry_run"));
+    assert_int_equal(integer_at(answer, "/groups"), 2);
+    assert_int_equal(integer_at(answer, "/items"), 5);
+    assert_int_equal(integer_at(answer, "/pairs"), 3);
+    assert_true(number_at(answer, "/loss") > 0 && number_at(answer, "/gradient_norm") > 0);
+    assert_int_equal(log_end(*state), before);
+    assert_int_equal(train(*state, "default"), 0);
+    assert_answered(post(*state, "/v1/batches", "{" LISTS "}"), 200);
+    assert_int_equal(train(*state, "default"), 1);
+    answer = get(*state, "/v1/models/default/training");
+    assert_int_equal(integer_at(answer, "/steps/0/pairs"), 3);
+}
+
+static void a_dry_run_of_a_paused_model_answers_too(void **state)
+{
+    const struct answer *answer;
+    assert_answered(post(*state, "/v1/models/default/pause", NULL), 200);
+    answer = post(*state, "/v1/batches?dry_run=1", "{" LISTS "}");
+    assert_answered(answer, 200);
+    assert_int_equal(integer_at(answer, "/updates"), 2);
+}
+
+static void a_dry_run_has_the_refusals_of_a_batch(void **state)
+{
+    static const char lines[] = "{\"items\": [{\"id\": \"a\", \"label\": 1}, \"b\"]}\n";
+    assert_answered(post(*state, "/v1/batches", "{\"batch_id\": \"b\", " LISTS "}"), 200);
+    assert_problem(post(*state, "/v1/batches?dry_run=1", "{\"model\": \"none\", " LISTS "}"), 404,
+                   "unknown-model");
+    assert_problem_at(post(*state, "/v1/batches?dry_run=1", "{\"groups\": [{\"items\": [3]}]}"),
+                      422, "validation-failed", "/groups/0/items/0");
+    assert_problem(post(*state, "/v1/batches?dry_run=1", "{\"batch_id\": \"b\", \"groups\": []}"),
+                   409, "batch-conflict");
+    assert_true(flag_at(post(*state, "/v1/batches?dry_run=1", "{\"batch_id\": \"b\", " LISTS "}"),
+                        "/duplicate"));
+    assert_answered(post_lines(*state, "/v1/batches?dry_run=1&model=default", lines), 200);
+    assert_answered(post(*state, "/v1/batches?dry_run=1", "{\"groups\": []}"), 200);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +177,9 @@ int main(void)
         API_TEST(an_id_in_the_query_that_is_no_id_is_refused),
         API_TEST(no_lists_are_no_mistake),
         API_TEST(a_model_learns_from_the_batches_that_name_it_alone),
+        API_TEST(a_dry_run_answers_what_training_would_do_and_stores_nothing),
+        API_TEST(a_dry_run_of_a_paused_model_answers_too),
+        API_TEST(a_dry_run_has_the_refusals_of_a_batch),
     };
     return cmocka_run_group_tests_name("api_batches", tests, api_fixture_group, NULL);
 }
