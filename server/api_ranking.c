@@ -2,6 +2,7 @@
  * GET /v1/rankings/{id}: a list as it was served, what was done to it, and what came of that.
  */
 #include "api_impl.h"
+#include "lineage.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,21 @@ static enum rk_status write_learned(struct store *store, int64_t model, int64_t 
     return RK_OK;
 }
 
+/* Is what led to the version still kept? */
+static enum rk_status write_reproducible(struct store *store, int64_t model, int64_t version,
+                                         struct emit *out, struct rk_error *err)
+{
+    struct rk_error own = {0};
+    const enum rk_status status = lineage_reaches(store, model, version, &own);
+
+    if (status != RK_OK && status != RK_NOTFOUND) {
+        return rk_fail(err, status, "%s", own.text);
+    }
+    emit_key(out, "reproducible");
+    emit_boolean(out, status == RK_OK);
+    return RK_OK;
+}
+
 /*
  * @param models  for the model's name. @return RK_NOTFOUND: there is no such ranking, and nothing
  * was written.
@@ -104,7 +120,7 @@ static enum rk_status write_all(struct store *store, const struct models_copy *m
 {
     struct store_ranking ranking;
     struct events events = {.out = &call->answer};
-    int64_t seq, model;
+    int64_t seq, model, version;
     const char *name = NULL;
     enum rk_status status = store_get_ranking(store, 0, call->param[0], &ranking, err);
 
@@ -113,6 +129,7 @@ static enum rk_status write_all(struct store *store, const struct models_copy *m
     }
     seq = ranking.seq;
     model = ranking.model;
+    version = ranking.version;
     for (size_t i = 0; i < models->n; i++) {
         name = models->model[i]->id == model ? models->model[i]->name : name;
     }
@@ -124,6 +141,9 @@ static enum rk_status write_all(struct store *store, const struct models_copy *m
     emit_close(&call->answer, ']');
     if (status == RK_OK) {
         status = write_learned(store, model, events.last_seq, &call->answer, err);
+    }
+    if (status == RK_OK) {
+        status = write_reproducible(store, model, version, &call->answer, err);
     }
     emit_close(&call->answer, '}');
     return status;

@@ -3,6 +3,7 @@
  */
 #include "api_fixture.h"
 #include "clock.h"
+#include "store_fixture.h"
 #include "test.h"
 
 #include <pthread.h>
@@ -343,7 +344,8 @@ static void a_ranking_can_be_read_right_after_it_was_served(void **state)
     answer = get_queued_ranking(*state);
     assert_answered(answer, 200);
     assert_members(answer, "",
-                   "ranking_id model version time seq catalogue_seq request items events learned");
+                   "ranking_id model version time seq catalogue_seq request items events learned "
+                   "reproducible");
     assert_string_equal(text_at(answer, "/ranking_id"), "r/1");
     assert_string_equal(text_at(answer, "/model"), "default");
     assert_int_equal(count_at(answer, "/items"), 2);
@@ -367,6 +369,21 @@ static void a_ranking_shows_its_events_and_the_version_that_learned_from_them(vo
     assert_problem(get(*state, "/v1/rankings/none"), 404, "unknown-ranking");
 }
 
+static void a_ranking_says_whether_what_led_to_it_is_kept(void **state)
+{
+    struct api_fixture *fixture = *state;
+    score_and_click(fixture, "r");
+    (void)train(fixture, "default");
+    score_and_click(fixture, "again");
+    (void)train(fixture, "default");
+    assert_true(json_is_true(value_at(get(fixture, "/v1/rankings/again"), "/reproducible")));
+    fixture_run_sql(fixture->path, "DELETE FROM checkpoint WHERE version = 1");
+    assert_true(json_is_true(value_at(get(fixture, "/v1/rankings/again"), "/reproducible")));
+    fixture_run_sql(fixture->path, "DELETE FROM step WHERE version = 1");
+    assert_true(json_is_false(value_at(get(fixture, "/v1/rankings/again"), "/reproducible")));
+    assert_true(json_is_true(value_at(get(fixture, "/v1/rankings/r"), "/reproducible")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +405,7 @@ int main(void)
         API_TEST(a_score_that_is_not_finite_falls_back_to_the_requests_order),
         API_TEST(a_ranking_can_be_read_right_after_it_was_served),
         API_TEST(a_ranking_shows_its_events_and_the_version_that_learned_from_them),
+        API_TEST(a_ranking_says_whether_what_led_to_it_is_kept),
     };
     return cmocka_run_group_tests_name("api_score", tests, api_fixture_group, NULL);
 }
