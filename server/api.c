@@ -321,6 +321,9 @@ bool api_handle(struct api *api, struct api_call *call)
     call->lenient = api_query_flag(call, "lenient");
     slot = slot_acquire(api);
     answered = route->handle(api, slot, call);
+    if (store_trouble(slot->store) == STORE_DAMAGED) {
+        writer_report_damage(api->writer, "found while reading");
+    }
     slot_release(slot);
     return answered;
 }

@@ -2,6 +2,7 @@
  * How answers are made: JSON, problems (RFC 9457), and parking for what has to wait.
  */
 #include "api_impl.h"
+#include "storage.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -91,27 +92,53 @@ bool api_error(struct api_call *call, const struct rk_error *err)
 
 bool api_outcome_problem(struct api_call *call, const struct writer_outcome *outcome)
 {
-    static const enum problem_kind by_trouble[] = {
-        [STORE_FINE] = PROBLEM_STORAGE_ERROR,      [STORE_FAILED] = PROBLEM_STORAGE_ERROR,
-        [STORE_FULL] = PROBLEM_STORAGE_FULL,       [STORE_READ_ONLY] = PROBLEM_STORAGE_READ_ONLY,
-        [STORE_DAMAGED] = PROBLEM_STORAGE_CORRUPT, [STORE_LOCKED] = PROBLEM_STORAGE_BUSY};
-
     if (outcome->err.status == RK_BUSY) {
         return api_fail(call, PROBLEM_OVERLOADED, "%s", outcome->err.text);
     }
     if (outcome->err.status == RK_NOMEM) {
         return api_fail(call, PROBLEM_OUT_OF_MEMORY, "no memory to write");
     }
-    return api_fail(call, by_trouble[outcome->trouble], "nothing of this request was stored");
+    return api_fail(call, storage_problem(outcome->trouble),
+                    "nothing of this request counts as stored; sending it again is safe");
 }
 
-bool api_park_job(struct api *api, struct api_call *call, struct writer_job *job)
+/* In a thread of the writer, which lets nobody else at the job meanwhile. */
+static void answer_late(struct writer_job *job)
 {
+    static const struct writer_outcome slow = {.err = {.status = RK_IO}, .trouble = STORE_SLOW};
+    struct api_job *late = (struct api_job *)job;
+    struct api_call *call = late->call;
+
+    late->call = NULL;
+    (void)api_outcome_problem(call, &slow);
+    call->finish(call);
+}
+
+static void job_done(struct writer_job *job, const struct writer_outcome *outcome)
+{
+    struct api_job *done = (struct api_job *)job;
+    struct api_call *call = done->call;
+
+    if (outcome->err.status == RK_OK && done->committed != NULL) {
+        done->committed(done);
+    }
+    if (call != NULL) {
+        done->answer(done, call, outcome);
+    }
+    done->free(done);
+    if (call != NULL) {
+        call->finish(call);
+    }
+}
+
+bool api_park_job(struct api *api, struct api_call *call, struct api_job *job)
+{
+    job->call = call;
+    job->job.done = job_done;
+    job->job.late = answer_late;
     call->park(call);
-    if (!writer_submit(api->writer, job)) {
-        struct writer_outcome full = {
-            .err = {.status = RK_BUSY, .text = "the queue of writes is full"}};
-        job->done(job, &full);
+    if (!writer_submit(api->writer, &job->job)) {
+        job_done(&job->job, &job->job.outcome);
     }
     return false;
 }

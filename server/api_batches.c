@@ -13,9 +13,8 @@
 #include <string.h>
 
 struct batch {
-    struct writer_job job;
+    struct api_job base;
     struct api *api;
-    struct api_call *call;
     struct codec_batch request;
     struct store_batch row;
 };
@@ -25,8 +24,10 @@ static enum rk_status batch_run(struct writer_job *job, struct store *store, str
     return store_put_batch(store, &((struct batch *)job)->row, clock_unix_ms(), err);
 }
 
-static void batch_free(struct batch *batch)
+static void batch_free(struct api_job *job)
 {
+    struct batch *batch = (struct batch *)job;
+
     codec_batch_close(&batch->request);
     free(batch);
 }
@@ -57,23 +58,25 @@ static bool conflict(struct api_call *call)
     return api_fail(call, PROBLEM_BATCH_CONFLICT, "the batch id was used before with other lists");
 }
 
-static void batch_done(struct writer_job *job, const struct writer_outcome *outcome)
+static void batch_answer(struct api_job *job, struct api_call *call,
+                         const struct writer_outcome *outcome)
 {
-    struct batch *batch = (struct batch *)job;
-    struct api_call *call = batch->call;
-
     if (outcome->err.status == RK_OK) {
-        metrics_add(batch->api->metrics, METRIC_GROUPS_ACCEPTED,
-                    batch->row.duplicate ? 0 : batch->row.n);
-        write_answer(batch, &call->answer);
+        write_answer((struct batch *)job, &call->answer);
         (void)api_answer(call, 200);
     } else if (outcome->err.status == RK_MISMATCH) {
         (void)conflict(call);
     } else {
         (void)api_outcome_problem(call, outcome);
     }
-    batch_free(batch);
-    call->finish(call);
+}
+
+static void count_groups(struct api_job *job)
+{
+    const struct batch *batch = (struct batch *)job;
+
+    metrics_add(batch->api->metrics, METRIC_GROUPS_ACCEPTED,
+                batch->row.duplicate ? 0 : batch->row.n);
 }
 
 /* ---- dry run ---- */
@@ -82,6 +85,7 @@ struct trial {
     struct trainer_command command;
     struct trainee_dry_run run;
     struct batch *batch;
+    struct api_call *call;
 };
 
 /* Loss and norm as a step row has them: the mean over updates, the largest. */
@@ -120,7 +124,7 @@ static void write_trial(const struct trial *trial, struct emit *out)
 static void trial_done(struct trainer_command *command)
 {
     struct trial *trial = (struct trial *)command;
-    struct api_call *call = trial->batch->call;
+    struct api_call *call = trial->call;
 
     if (command->problem.kind != PROBLEM_NONE) {
         (void)api_problem(call, &command->problem);
@@ -129,27 +133,27 @@ static void trial_done(struct trainer_command *command)
         (void)api_answer(call, 200);
     }
     emit_deinit(&trial->run.refused);
-    batch_free(trial->batch);
+    batch_free(&trial->batch->base);
     free(trial);
     call->finish(call);
 }
 
 /* Takes the batch. What its id says is looked up as when it is stored. */
-static bool try_batch(struct api *api, struct api_slot *slot, struct batch *batch)
+static bool try_batch(struct api *api, struct api_slot *slot, struct api_call *call,
+                      struct batch *batch)
 {
-    struct api_call *call = batch->call;
     struct trial *trial = calloc(1, sizeof *trial);
     struct rk_error err = {0};
     enum rk_status status;
 
     if (trial == NULL) {
-        batch_free(batch);
+        batch_free(&batch->base);
         return api_fail(call, PROBLEM_OUT_OF_MEMORY, "no memory for a request");
     }
     status = store_find_batch(slot->store, &batch->row, &err);
     if (status != RK_OK) {
         free(trial);
-        batch_free(batch);
+        batch_free(&batch->base);
         return status == RK_MISMATCH ? conflict(call) : api_error(call, &err);
     }
     *trial = (struct trial){
@@ -158,7 +162,8 @@ static bool try_batch(struct api *api, struct api_slot *slot, struct batch *batc
                 .payload_n = batch->row.payload_n,
                 .n = batch->row.n,
                 .catalogue_seq = batch->row.catalogue_seq},
-        .batch = batch};
+        .batch = batch,
+        .call = call};
     memcpy(trial->command.model, batch->request.model, strlen(batch->request.model) + 1);
     return api_park_command(api, call, &trial->command);
 }
@@ -183,7 +188,7 @@ static bool seal(const struct codec_batch *request, uint8_t sha256[STORE_SHA256_
 }
 
 /* Checks the lists by the rules of the model, which must exist. */
-static bool read_groups(struct api *api, struct api_slot *slot, struct batch *batch,
+static bool read_groups(struct api *api, struct api_slot *slot, struct batch *batch, bool lenient,
                         struct problem *problem)
 {
     const struct models_copy *models = models_read(api->models, slot->number);
@@ -195,16 +200,15 @@ static bool read_groups(struct api *api, struct api_slot *slot, struct batch *ba
         batch->row.model = served->id;
         batch->request.users = &served->config.model.users;
         batch->request.items = &served->config.model.items;
-        read = codec_batch_groups(&batch->request, &served->config.model.features,
-                                  batch->call->lenient, &slot->list, &batch->row.items, problem);
+        read = codec_batch_groups(&batch->request, &served->config.model.features, lenient,
+                                  &slot->list, &batch->row.items, problem);
     }
     models_done(api->models, slot->number, models);
     return read;
 }
 
-static bool open_batch(struct batch *batch, struct problem *problem)
+static bool open_batch(const struct api_call *call, struct batch *batch, struct problem *problem)
 {
-    struct api_call *call = batch->call;
     char model[STORE_NAME_MAX + 2], batch_id[STORE_ID_MAX + 2];
     const bool ndjson = api_is_ndjson(call);
     const bool has_model = ndjson && api_query(call, "model", model, sizeof model);
@@ -223,11 +227,14 @@ bool api_batches(struct api *api, struct api_slot *slot, struct api_call *call)
     if (batch == NULL) {
         return api_fail(call, PROBLEM_OUT_OF_MEMORY, "no memory for a request");
     }
-    *batch = (struct batch){.job = {.run = batch_run, .done = batch_done, .bytes = call->body_n},
-                            .api = api,
-                            .call = call};
-    if (!open_batch(batch, &problem) || !read_groups(api, slot, batch, &problem)) {
-        batch_free(batch);
+    *batch = (struct batch){.base = {.job = {.run = batch_run, .bytes = call->body_n},
+                                     .answer = batch_answer,
+                                     .committed = count_groups,
+                                     .free = batch_free},
+                            .api = api};
+    if (!open_batch(call, batch, &problem) ||
+        !read_groups(api, slot, batch, call->lenient, &problem)) {
+        batch_free(&batch->base);
         return api_problem(call, &problem);
     }
     catalogue = catalogue_read(api->catalogue, slot->number);
@@ -237,11 +244,11 @@ bool api_batches(struct api *api, struct api_slot *slot, struct api_call *call)
     batch->row.payload = (const char *const *)batch->request.payload;
     batch->row.payload_n = batch->request.payload_n;
     batch->row.n = batch->request.n;
-    batch->job.weight = batch->request.n > 0 ? batch->request.n : 1;
+    batch->base.job.weight = batch->request.n > 0 ? batch->request.n : 1;
     if (!seal(&batch->request, batch->row.sha256)) {
-        batch_free(batch);
+        batch_free(&batch->base);
         return api_fail(call, PROBLEM_INTERNAL, "no checksum can be made");
     }
-    return api_query_flag(call, "dry_run") ? try_batch(api, slot, batch)
-                                           : api_park_job(api, call, &batch->job);
+    return api_query_flag(call, "dry_run") ? try_batch(api, slot, call, batch)
+                                           : api_park_job(api, call, &batch->base);
 }

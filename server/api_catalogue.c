@@ -31,11 +31,11 @@ static const struct side users = {RK_USER, STORE_USER, CATALOGUE_USER, "users",
  * catalogue.
  */
 struct change {
-    struct writer_job job;
+    struct api_job base;
     struct api *api;
-    struct api_call *call;
     const struct side *side;
-    struct codec_entries entries; /* empty: delete call->param[0] */
+    char id[API_PARAM_MAX];       /* of a single one */
+    struct codec_entries entries; /* empty: delete id */
     bool bulk;
     bool existed; /* of a single id */
     int64_t seq;  /* of the last one written */
@@ -48,7 +48,7 @@ static enum rk_status change_run(struct writer_job *job, struct store *store, st
     enum rk_status status = RK_OK;
 
     if (change->entries.n == 0 && !change->bulk) {
-        return store_put_features(store, change->side->stored, change->call->param[0], NULL, now_ms,
+        return store_put_features(store, change->side->stored, change->id, NULL, now_ms,
                                   &change->seq, &change->existed, err);
     }
     for (size_t i = 0; i < change->entries.n && status == RK_OK; i++) {
@@ -60,18 +60,23 @@ static enum rk_status change_run(struct writer_job *job, struct store *store, st
 }
 
 /* Takes what was committed into the catalogue in memory. In the writer thread. */
-static void remember(struct change *change)
+static void remember(struct api_job *job)
 {
+    struct change *change = (struct change *)job;
     const size_t n = change->entries.n > 0 ? change->entries.n : 1;
     struct catalogue_change *changes = calloc(n, sizeof *changes);
     struct rk_error err = {0};
 
+    if (change->entries.n == 0 && !change->existed) {
+        free(changes);
+        return;
+    }
     if (changes == NULL) {
         log_error("catalogue_stale", log_text("reason", "out of memory"));
         return;
     }
     if (change->entries.n == 0) {
-        const char *id = change->call->param[0];
+        const char *id = change->id;
         changes[0] =
             (struct catalogue_change){.side = change->side->cached,
                                       .hash = list_id_hash(change->side->side, id, strlen(id)),
@@ -89,12 +94,15 @@ static void remember(struct change *change)
     free(changes);
 }
 
-static void answer_change(struct change *change)
+static void change_answer(struct api_job *job, struct api_call *call,
+                          const struct writer_outcome *outcome)
 {
-    struct api_call *call = change->call;
+    const struct change *change = (struct change *)job;
     struct emit *out = &call->answer;
 
-    if (change->bulk) {
+    if (outcome->err.status != RK_OK) {
+        (void)api_outcome_problem(call, outcome);
+    } else if (change->bulk) {
         emit_open(out, '{');
         emit_key(out, "accepted");
         emit_integer(out, (int64_t)change->entries.n);
@@ -103,7 +111,7 @@ static void answer_change(struct change *change)
     } else if (change->entries.n > 0) {
         emit_open(out, '{');
         emit_key(out, "id");
-        emit_string(out, call->param[0]);
+        emit_string(out, change->id);
         emit_key(out, "features");
         emit_json(out, change->entries.features[0], strlen(change->entries.features[0]));
         emit_close(out, '}');
@@ -115,27 +123,12 @@ static void answer_change(struct change *change)
     }
 }
 
-static void change_free(struct change *change)
-{
-    codec_entries_close(&change->entries);
-    free(change);
-}
-
-static void change_done(struct writer_job *job, const struct writer_outcome *outcome)
+static void change_free(struct api_job *job)
 {
     struct change *change = (struct change *)job;
-    struct api_call *call = change->call;
 
-    if (outcome->err.status != RK_OK) {
-        (void)api_outcome_problem(call, outcome);
-    } else {
-        if (change->entries.n > 0 || change->existed) {
-            remember(change);
-        }
-        answer_change(change);
-    }
-    change_free(change);
-    call->finish(call);
+    codec_entries_close(&change->entries);
+    free(change);
 }
 
 static bool park_change(struct api *api, struct api_call *call, const struct side *side, bool reads,
@@ -147,20 +140,22 @@ static bool park_change(struct api *api, struct api_call *call, const struct sid
     if (change == NULL) {
         return api_fail(call, PROBLEM_OUT_OF_MEMORY, "no memory for a request");
     }
-    *change =
-        (struct change){.job = {.run = change_run, .done = change_done, .bytes = call->body_n},
-                        .api = api,
-                        .call = call,
-                        .side = side,
-                        .bulk = bulk};
+    *change = (struct change){.base = {.job = {.run = change_run, .bytes = call->body_n},
+                                       .answer = change_answer,
+                                       .committed = remember,
+                                       .free = change_free},
+                              .api = api,
+                              .side = side,
+                              .bulk = bulk};
+    memcpy(change->id, call->param[0], sizeof change->id);
     if (reads && !codec_entries_read(call->body, call->body_n, bulk && api_is_ndjson(call),
                                      side->side, bulk ? NULL : call->param[0], call->lenient,
                                      &change->entries, &problem)) {
-        change_free(change);
+        change_free(&change->base);
         return api_problem(call, &problem);
     }
-    change->job.weight = change->entries.n > 0 ? change->entries.n : 1;
-    return api_park_job(api, call, &change->job);
+    change->base.job.weight = change->entries.n > 0 ? change->entries.n : 1;
+    return api_park_job(api, call, &change->base);
 }
 
 static void write_entry(struct emit *out, const char *id, const char *features)

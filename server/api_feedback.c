@@ -10,9 +10,8 @@
 
 /* A request with its events, parked until they are on stable storage. */
 struct feedback {
-    struct writer_job job;
+    struct api_job base;
     struct api *api;
-    struct api_call *call;
     struct codec_feedback request;
     enum store_event_status *status; /* (request.n) */
 };
@@ -32,13 +31,21 @@ static enum rk_status feedback_run(struct writer_job *job, struct store *store,
     return status;
 }
 
+static void count_events(struct api_job *job)
+{
+    const struct feedback *feedback = (struct feedback *)job;
+
+    for (size_t i = 0; i < feedback->request.n; i++) {
+        metrics_add(feedback->api->metrics, METRIC_EVENTS_ACCEPTED + feedback->status[i], 1);
+    }
+}
+
 static void write_results(const struct feedback *feedback, struct emit *out)
 {
     int64_t accepted = 0;
 
     for (size_t i = 0; i < feedback->request.n; i++) {
         accepted += feedback->status[i] == STORE_EVENT_ACCEPTED;
-        metrics_add(feedback->api->metrics, METRIC_EVENTS_ACCEPTED + feedback->status[i], 1);
     }
     emit_open(out, '{');
     emit_key(out, "accepted");
@@ -57,26 +64,24 @@ static void write_results(const struct feedback *feedback, struct emit *out)
     emit_close(out, '}');
 }
 
-static void feedback_free(struct feedback *feedback)
+static void feedback_free(struct api_job *job)
 {
+    struct feedback *feedback = (struct feedback *)job;
+
     codec_feedback_close(&feedback->request);
     free(feedback->status);
     free(feedback);
 }
 
-static void feedback_done(struct writer_job *job, const struct writer_outcome *outcome)
+static void feedback_answer(struct api_job *job, struct api_call *call,
+                            const struct writer_outcome *outcome)
 {
-    struct feedback *feedback = (struct feedback *)job;
-    struct api_call *call = feedback->call;
-
     if (outcome->err.status == RK_OK) {
-        write_results(feedback, &call->answer);
+        write_results((struct feedback *)job, &call->answer);
         (void)api_answer(call, 200);
     } else {
         (void)api_outcome_problem(call, outcome);
     }
-    feedback_free(feedback);
-    call->finish(call);
 }
 
 bool api_feedback(struct api *api, struct api_slot *slot, struct api_call *call)
@@ -88,20 +93,21 @@ bool api_feedback(struct api *api, struct api_slot *slot, struct api_call *call)
     if (feedback == NULL) {
         return api_fail(call, PROBLEM_OUT_OF_MEMORY, "no memory for a request");
     }
-    *feedback = (struct feedback){
-        .job = {.run = feedback_run, .done = feedback_done, .bytes = call->body_n},
-        .api = api,
-        .call = call};
+    *feedback = (struct feedback){.base = {.job = {.run = feedback_run, .bytes = call->body_n},
+                                           .answer = feedback_answer,
+                                           .committed = count_events,
+                                           .free = feedback_free},
+                                  .api = api};
     if (!codec_feedback_read(call->body, call->body_n, api_is_ndjson(call), call->lenient,
                              &feedback->request, &problem)) {
-        feedback_free(feedback);
+        feedback_free(&feedback->base);
         return api_problem(call, &problem);
     }
-    feedback->job.weight = feedback->request.n > 0 ? feedback->request.n : 1;
-    feedback->status = calloc(feedback->job.weight, sizeof *feedback->status);
+    feedback->base.job.weight = feedback->request.n > 0 ? feedback->request.n : 1;
+    feedback->status = calloc(feedback->base.job.weight, sizeof *feedback->status);
     if (feedback->status == NULL) {
-        feedback_free(feedback);
+        feedback_free(&feedback->base);
         return api_fail(call, PROBLEM_OUT_OF_MEMORY, "no memory for a request");
     }
-    return api_park_job(api, call, &feedback->job);
+    return api_park_job(api, call, &feedback->base);
 }

@@ -75,10 +75,23 @@ bool api_query(const struct api_call *call, const char *name, char *value, size_
 bool api_query_flag(const struct api_call *call, const char *name);
 
 /*
- * Parks the call and submits a job or command; when there is no room the call is answered with a
+ * A job and the call that waits for it; embed it at the start of a struct with the job's data, which
+ * takes nothing of the call with it: it may be answered before the job is done.
+ */
+struct api_job {
+    struct writer_job job; /* run, bytes and weight are the handler's */
+    void (*answer)(struct api_job *job, struct api_call *call,
+                   const struct writer_outcome *outcome);
+    void (*committed)(struct api_job *job); /* before that, whoever is still there; or NULL */
+    void (*free)(struct api_job *job);
+    struct api_call *call; /* NULL: answered, since storage took too long */
+};
+
+/*
+ * Parks the call and submits a job or command; when it is not taken the call is answered with a
  * problem. Always returns false.
  */
-bool api_park_job(struct api *api, struct api_call *call, struct writer_job *job);
+bool api_park_job(struct api *api, struct api_call *call, struct api_job *job);
 bool api_park_command(struct api *api, struct api_call *call, struct trainer_command *command);
 
 /* A command and the call that waits for it; call NULL: nobody does. It frees itself when done. */

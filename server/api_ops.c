@@ -4,6 +4,7 @@
 #include "api_impl.h"
 #include "clock.h"
 #include "embed.h"
+#include "storage.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,21 +26,32 @@ bool api_livez(struct api *api, struct api_slot *slot, struct api_call *call)
     return plain_answer(call, "ok\n", 200);
 }
 
+/* Whether it can score, and whether it can store. */
+static bool answer_ready(struct api_call *call, enum store_trouble trouble, int status)
+{
+    struct emit *out = &call->answer;
+
+    emit_open(out, '{');
+    emit_key(out, "scoring");
+    emit_string(out, "ok");
+    emit_key(out, "feedback");
+    emit_string(out, trouble == STORE_FINE ? "ok" : "down");
+    emit_key(out, "storage");
+    emit_string(out, store_trouble_text(trouble));
+    emit_close(out, '}');
+    return api_answer(call, status);
+}
+
 bool api_readyz(struct api *api, struct api_slot *slot, struct api_call *call)
 {
     (void)slot;
     if (atomic_load(&api->draining)) {
         return api_fail(call, PROBLEM_DRAINING, "the server is stopping");
     }
-    return plain_answer(call, "ok\n", 200);
+    return answer_ready(call, writer_trouble(api->writer), 200);
 }
 
 /* Feedback is ready when a transaction can be committed: an empty job finds out. */
-struct probe {
-    struct writer_job job;
-    struct api_call *call;
-};
-
 static enum rk_status probe_run(struct writer_job *job, struct store *store, struct rk_error *err)
 {
     (void)job;
@@ -48,30 +60,36 @@ static enum rk_status probe_run(struct writer_job *job, struct store *store, str
     return RK_OK;
 }
 
-static void probe_done(struct writer_job *job, const struct writer_outcome *outcome)
+static void probe_answer(struct api_job *job, struct api_call *call,
+                         const struct writer_outcome *outcome)
 {
-    struct api_call *call = ((struct probe *)job)->call;
-
+    (void)job;
     if (outcome->err.status == RK_OK) {
-        (void)plain_answer(call, "ok\n", 200);
+        (void)answer_ready(call, STORE_FINE, 200);
+    } else if (outcome->trouble != STORE_FINE) {
+        call->retry_after_s = problem_retry_after_s(storage_problem(outcome->trouble));
+        (void)answer_ready(call, outcome->trouble, 503);
     } else {
         (void)api_outcome_problem(call, outcome);
     }
+}
+
+static void probe_free(struct api_job *job)
+{
     free(job);
-    call->finish(call);
 }
 
 bool api_readyz_feedback(struct api *api, struct api_slot *slot, struct api_call *call)
 {
-    struct probe *probe = calloc(1, sizeof *probe);
+    struct api_job *probe = calloc(1, sizeof *probe);
 
     (void)slot;
     if (probe == NULL) {
         return api_fail(call, PROBLEM_OUT_OF_MEMORY, "no memory for a request");
     }
-    *probe =
-        (struct probe){.job = {.run = probe_run, .done = probe_done, .weight = 1}, .call = call};
-    return api_park_job(api, call, &probe->job);
+    *probe = (struct api_job){
+        .job = {.run = probe_run, .weight = 1}, .answer = probe_answer, .free = probe_free};
+    return api_park_job(api, call, probe);
 }
 
 /* ---- metrics ---- */
@@ -105,6 +123,19 @@ static void write_gauge(struct emit *out, const char *name, const char *help, do
 {
     metrics_head(out, name, "gauge", help);
     metrics_sample(out, name, NULL, NULL, value);
+}
+
+static void write_storage(struct api *api, struct emit *out)
+{
+    const enum store_trouble now = writer_trouble(api->writer);
+
+    metrics_head(out, "rankd_storage_state", "gauge", "1 for what storage is, 0 for all else.");
+    for (int i = 0; i < STORE_TROUBLE_COUNT; i++) {
+        metrics_sample(out, "rankd_storage_state", "state",
+                       store_trouble_text((enum store_trouble)i), (int)now == i ? 1 : 0);
+    }
+    write_gauge(out, "rankd_wal_bytes", "Bytes in the write-ahead log.",
+                (double)writer_wal_bytes(api->writer));
 }
 
 static void write_process(struct api *api, struct api_slot *slot, struct emit *out)
@@ -144,6 +175,7 @@ bool api_metrics(struct api *api, struct api_slot *slot, struct api_call *call)
     }
     metrics_write(api->metrics, labels, n, &call->answer);
     write_models(api, slot, &call->answer);
+    write_storage(api, &call->answer);
     write_process(api, slot, &call->answer);
     call->answer_type = "text/plain; version=0.0.4; charset=utf-8";
     return api_answer(call, 200);

@@ -12,9 +12,8 @@
  * for the writer.
  */
 struct lookup {
-    struct writer_job job;
-    struct api *api;
-    struct api_call *call;
+    struct api_job base;
+    char id[API_PARAM_MAX];
     bool found;
 };
 
@@ -153,24 +152,25 @@ static enum rk_status lookup_run(struct writer_job *job, struct store *store, st
 {
     struct lookup *lookup = (struct lookup *)job;
 
-    return store_has_ranking(store, lookup->call->param[0], &lookup->found, err);
+    return store_has_ranking(store, lookup->id, &lookup->found, err);
 }
 
 /* Once it is in the log the call is handled again, by a worker. */
-static void lookup_done(struct writer_job *job, const struct writer_outcome *outcome)
+static void lookup_answer(struct api_job *job, struct api_call *call,
+                          const struct writer_outcome *outcome)
 {
-    struct lookup *lookup = (struct lookup *)job;
-    struct api_call *call = lookup->call;
-
     if (outcome->err.status != RK_OK) {
         (void)api_outcome_problem(call, outcome);
-    } else if (!lookup->found) {
+    } else if (!((struct lookup *)job)->found) {
         (void)api_fail(call, PROBLEM_UNKNOWN_RANKING, "no ranking with this id is kept");
     } else {
         call->again = true;
     }
-    free(lookup);
-    call->finish(call);
+}
+
+static void lookup_free(struct api_job *job)
+{
+    free(job);
 }
 
 bool api_ranking(struct api *api, struct api_slot *slot, struct api_call *call)
@@ -191,7 +191,9 @@ bool api_ranking(struct api *api, struct api_slot *slot, struct api_call *call)
     if (lookup == NULL) {
         return api_fail(call, PROBLEM_OUT_OF_MEMORY, "no memory for a request");
     }
-    *lookup = (struct lookup){
-        .job = {.run = lookup_run, .done = lookup_done, .weight = 1}, .api = api, .call = call};
-    return api_park_job(api, call, &lookup->job);
+    *lookup = (struct lookup){.base = {.job = {.run = lookup_run, .weight = 1},
+                                       .answer = lookup_answer,
+                                       .free = lookup_free}};
+    memcpy(lookup->id, call->param[0], sizeof lookup->id);
+    return api_park_job(api, call, &lookup->base);
 }

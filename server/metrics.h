@@ -36,7 +36,16 @@
     X(LISTS_QUARANTINED, "rankd_lists_quarantined_total", "", "Lists put into quarantine.")        \
     X(CHECKPOINTS, "rankd_checkpoints_total", "", "Checkpoints stored.")                           \
     X(COMMITS, "rankd_commits_total", "", "Transactions committed by the writer.")                 \
-    X(STORAGE_ERRORS, "rankd_storage_errors_total", "", "Transactions that failed.")               \
+    X(STORAGE_ERRORS, "rankd_storage_errors_total", "kind=\"other\"",                              \
+      "What failed of the storage; other: transactions that failed without its fault.")            \
+    X(STORAGE_FAILED, "rankd_storage_errors_total", "kind=\"failed\"", "")                         \
+    X(STORAGE_UNSYNCED, "rankd_storage_errors_total", "kind=\"unsynced\"", "")                     \
+    X(STORAGE_FULL, "rankd_storage_errors_total", "kind=\"full\"", "")                             \
+    X(STORAGE_READ_ONLY, "rankd_storage_errors_total", "kind=\"read_only\"", "")                   \
+    X(STORAGE_LOCKED, "rankd_storage_errors_total", "kind=\"busy\"", "")                           \
+    X(STORAGE_DAMAGED, "rankd_storage_errors_total", "kind=\"corrupt\"", "")                       \
+    X(STORAGE_LOST, "rankd_storage_errors_total", "kind=\"lost\"", "")                             \
+    X(STORAGE_SLOW, "rankd_storage_errors_total", "kind=\"slow\"", "")                             \
     X(UNCLEAN_STARTS, "rankd_unclean_starts_total", "",                                            \
       "Starts after an end that was no clean one.")                                                \
     X(NONFINITE, "rankd_nonfinite_total", "",                                                      \

@@ -36,6 +36,10 @@
     X(queue_mib, NUMBER, "queue-mib", "64", 1, 4096, "MiB", "the same in bytes")                   \
     X(queue_rankings, NUMBER, "queue-rankings", "10000", 1, 1000000, "rankings",                   \
       "served rankings waiting for the disk, then they are not logged")                            \
+    X(storage_wait_ms, NUMBER, "storage-wait-ms", "5000", 10, 600000, "ms",                        \
+      "how long a write waits for the disk, then 503")                                             \
+    X(storage_retry_ms, NUMBER, "storage-retry-ms", "1000", 10, 60000, "ms",                       \
+      "how often storage that failed is tried again")                                              \
     X(body_pool_mib, NUMBER, "body-pool-mib", "64", 17, 65536, "MiB",                              \
       "request bodies in memory at once, then 503")                                                \
     X(model_max_mib, NUMBER, "model-max-mib", "4096", 1, 1048576, "MiB",                           \

@@ -156,6 +156,14 @@ static const char *const explanation_of[PROBLEM_COUNT] = {
     [PROBLEM_STORAGE_CORRUPT] =
         "Stored bytes are not what was written, so rankd does not use them. Scoring goes on with "
         "the model in memory. Keep the file, and restore the last backup.",
+    [PROBLEM_STORAGE_LOST] =
+        "The database file, or a file that belongs to it, was deleted, moved or replaced while the "
+        "server had it open: what is written now would be gone with the next start, so nothing is "
+        "taken. Scoring goes on. Put the same files back and the server goes on by itself, or stop "
+        "it, restore a backup and start it again.",
+    [PROBLEM_STORAGE_SLOW] =
+        "The disk has not finished a write for seconds. This request may be stored yet, or not: "
+        "send it again, what was stored after all is recognised. Scoring goes on.",
     [PROBLEM_STORAGE_FULL] =
         "The disk has no room left, so nothing can be stored; scoring goes on. Free some space: "
         "the server notices by itself and takes events again without a restart.",

@@ -58,6 +58,8 @@
     X(STORAGE_BUSY, "storage-busy", 503, 1, "The storage is locked by someone else")               \
     X(STORAGE_READ_ONLY, "storage-read-only", 503, 30, "The storage cannot be written")            \
     X(STORAGE_CORRUPT, "storage-corrupt", 503, 30, "The storage is damaged")                       \
+    X(STORAGE_LOST, "storage-lost", 503, 30, "The database is not at its place any more")          \
+    X(STORAGE_SLOW, "storage-slow", 503, 5, "The storage does not answer")                         \
     X(STORAGE_FULL, "storage-full", 507, 30, "The disk is full")
 
 enum problem_kind {

@@ -140,7 +140,9 @@ static enum rk_status start_store(struct service *service, struct rk_error *err)
     const struct options *options = &service->options;
     const struct writer_limits limits = {.jobs = (size_t)options->queue_jobs,
                                          .bytes = (size_t)options->queue_mib << 20,
-                                         .rankings = (size_t)options->queue_rankings};
+                                         .rankings = (size_t)options->queue_rankings,
+                                         .late_ms = options->storage_wait_ms,
+                                         .retry_ms = options->storage_retry_ms};
     struct store *store = NULL;
     enum rk_status status = store_lock(options->db, &service->lock, err);
 

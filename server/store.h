@@ -84,19 +84,62 @@ RK_MUST_CHECK enum rk_status store_savepoint(struct store *store, struct rk_erro
 RK_MUST_CHECK enum rk_status store_release(struct store *store, struct rk_error *err);
 void store_rollback_to_savepoint(struct store *store);
 
-/**
- * What the last call on this connection failed of; STORE_FINE after a success. A rollback leaves
- * it.
- */
+/* ---- storage that fails ---- */
+
+/* What storage may be to a connection, or to a server: enum suffix, name in metrics and answers. */
+#define STORE_TROUBLES(X)                                                                          \
+    X(FINE, "ok")                                                                                  \
+    X(FAILED, "failed")     /* reading or writing */                                               \
+    X(UNSYNCED, "unsynced") /* what was written may not have come to the disk */                   \
+    X(FULL, "full")                                                                                \
+    X(READ_ONLY, "read_only")                                                                      \
+    X(LOCKED, "busy") /* another program holds the lock */                                         \
+    X(DAMAGED, "corrupt")                                                                          \
+    X(LOST, "lost") /* the file is not at its place any more */                                    \
+    X(SLOW, "slow") /* it has not answered for seconds; never a connection's */
+
 enum store_trouble {
-    STORE_FINE,
-    STORE_FAILED,
-    STORE_FULL,
-    STORE_READ_ONLY,
-    STORE_DAMAGED,
-    STORE_LOCKED
+#define STORE_TROUBLE_ENUM(name, text) STORE_##name,
+    STORE_TROUBLES(STORE_TROUBLE_ENUM)
+#undef STORE_TROUBLE_ENUM
+    STORE_TROUBLE_COUNT
 };
+
+/** The name of a trouble ("read_only"). */
+const char *store_trouble_text(enum store_trouble trouble);
+
+/**
+ * What the last call on this connection failed of; STORE_FINE after a success, and where memory
+ * failed. A rollback leaves it.
+ */
 enum store_trouble store_trouble(const struct store *store);
+
+/**
+ * Is the file, its write-ahead log or the index of that no more what the writing connection opened?
+ * Then what is committed is lost with the connection.
+ */
+bool store_moved(const struct store *store);
+
+/** Commits the smallest change there is, which means nothing: can storage be written? */
+RK_MUST_CHECK enum rk_status store_probe(struct store *store, struct rk_error *err);
+
+/**
+ * Closes the writing connection, leaving file and write-ahead log as they are, and opens the file
+ * again; reading connections stay.
+ *
+ * @param check  looks for damage.
+ * @return RK_OK; RK_CORRUPT, RK_IO, RK_NOMEM: only this or store_close may come next.
+ */
+RK_MUST_CHECK enum rk_status store_reopen(struct store *store, bool check, struct rk_error *err);
+
+/** Bytes in the write-ahead log, as of the writing connection's last commit. */
+int64_t store_wal_bytes(const struct store *store);
+
+/**
+ * Copies the write-ahead log back into the file as far as readers let it, so that it can start
+ * anew. Nobody else does; outside a transaction.
+ */
+RK_MUST_CHECK enum rk_status store_copy_back(struct store *store, struct rk_error *err);
 
 /* ---- log ---- */
 

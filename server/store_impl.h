@@ -12,6 +12,7 @@
 #include "store.h"
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #define STORE_STATEMENTS 80 /* more than there are texts in store*.c */
 
@@ -20,11 +21,20 @@ struct store_statement {
     sqlite3_stmt *stmt;
 };
 
+/* The database, its write-ahead log, and the index of that. */
+#define STORE_FILES 3
+
 struct store {
-    sqlite3 *db;
+    sqlite3 *db; /* NULL: it could not be opened again */
     bool writer;
+    char *path;                /* the writer's, as all to the next blank line */
+    dev_t device[STORE_FILES]; /* of its files, as they were opened */
+    ino_t inode[STORE_FILES];
+    int64_t wal_bytes;
+
     int code;              /* SQLite's result code of the last use that ended; kept by a rollback */
     int64_t wal_found;     /* bytes of write-ahead log beside the file before it was opened */
+    int system_code;       /* errno, where that is of input or output */
     int64_t checkpoint_id; /* the largest id given out on this connection */
     char *lent;            /* (lent_room) what get functions lend until the next call */
     size_t lent_room;
@@ -115,6 +125,12 @@ RK_MUST_CHECK enum rk_status store_look(const char *path, struct rk_error *err);
  */
 RK_MUST_CHECK enum rk_status store_identify(sqlite3 *db, const char *path, int *version,
                                             struct rk_error *err);
+
+/** Reads all pages for damage, not what they say. @return RK_OK; RK_CORRUPT; RK_IO; RK_NOMEM. */
+RK_MUST_CHECK enum rk_status store_quick_check(sqlite3 *db, const char *path, struct rk_error *err);
+
+/** Notes which files the writing connection has open. @return RK_OK; RK_IO: one is not there. */
+RK_MUST_CHECK enum rk_status store_note_files(struct store *store, struct rk_error *err);
 
 /** The largest schema number among embedded files. */
 int store_schema_latest(const struct embedded_file *files);

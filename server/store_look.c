@@ -99,11 +99,13 @@ static enum rk_status check_rows(sqlite3 *db, const char *path, struct rk_error 
     return RK_OK;
 }
 
-static enum rk_status check_pages(sqlite3 *db, const char *path, struct rk_error *err)
+/* @param text  of the check, which gives "ok" or what it found. */
+static enum rk_status check_pages(sqlite3 *db, const char *text, const char *path,
+                                  struct rk_error *err)
 {
     sqlite3_stmt *stmt = NULL;
     enum rk_status status = RK_OK;
-    if (sqlite3_prepare_v2(db, "PRAGMA integrity_check(1)", -1, &stmt, NULL) != SQLITE_OK ||
+    if (sqlite3_prepare_v2(db, text, -1, &stmt, NULL) != SQLITE_OK ||
         sqlite3_step(stmt) != SQLITE_ROW) {
         status = store_open_fail(db, path, err);
     } else {
@@ -117,6 +119,11 @@ static enum rk_status check_pages(sqlite3 *db, const char *path, struct rk_error
     return status;
 }
 
+enum rk_status store_quick_check(sqlite3 *db, const char *path, struct rk_error *err)
+{
+    return check_pages(db, "PRAGMA quick_check(1)", path, err);
+}
+
 static enum rk_status check(sqlite3 *db, const char *path, struct rk_error *err)
 {
     int64_t pages = 0, page_bytes = 0;
@@ -127,7 +134,7 @@ static enum rk_status check(sqlite3 *db, const char *path, struct rk_error *err)
     if (pages * page_bytes > CHECKED_BYTES) {
         return RK_OK;
     }
-    enum rk_status status = check_pages(db, path, err);
+    enum rk_status status = check_pages(db, "PRAGMA integrity_check(1)", path, err);
     return status == RK_OK ? check_rows(db, path, err) : status;
 }
 

@@ -14,6 +14,7 @@
 #define LENGTH_LIMIT    (64 << 20)
 #define SQL_LIMIT       (16 << 10)
 #define OPCODE_LIMIT    25000
+#define PAGE_BYTES      4096 /* SQLite's own choice for a new file */
 
 /* The status of a failure while opening, where damage has one of its own. */
 enum rk_status store_open_fail(sqlite3 *db, const char *path, struct rk_error *err)
@@ -61,8 +62,21 @@ enum rk_status store_connect(const char *name, const char *path, int flags, sqli
     return RK_OK;
 }
 
-static enum rk_status use_wal(sqlite3 *db, const char *path, struct rk_error *err)
+/* Notes how long the log is; it is copied back between transactions, not at the end of one. */
+static int on_commit(void *context, sqlite3 *db, const char *name, int pages)
 {
+    struct store *store = context;
+
+    (void)db;
+    (void)name;
+    store->wal_bytes = (int64_t)pages * PAGE_BYTES;
+    return SQLITE_OK;
+}
+
+static enum rk_status use_wal(struct store *store, struct rk_error *err)
+{
+    sqlite3 *db = store->db;
+    const char *path = store->path;
     sqlite3_stmt *stmt = NULL;
     enum rk_status status = RK_OK;
     if (sqlite3_prepare_v2(db, "PRAGMA journal_mode = WAL", -1, &stmt, NULL) != SQLITE_OK ||
@@ -79,6 +93,7 @@ static enum rk_status use_wal(sqlite3 *db, const char *path, struct rk_error *er
                      NULL, NULL, NULL) != SQLITE_OK) {
         status = store_open_fail(db, path, err);
     }
+    (void)sqlite3_wal_hook(db, on_commit, store);
     return status;
 }
 
@@ -86,12 +101,14 @@ static enum rk_status use_wal(sqlite3 *db, const char *path, struct rk_error *er
 #define DROP_ORPHANS                                                                               \
     "DELETE FROM checkpoint_chunk WHERE checkpoint NOT IN (SELECT id FROM checkpoint)"
 
-static enum rk_status prepare_to_write(sqlite3 *db, const char *path, struct rk_error *err)
+static enum rk_status prepare_to_write(struct store *store, struct rk_error *err)
 {
+    sqlite3 *db = store->db;
+    const char *path = store->path;
     int version = 0;
     enum rk_status status = store_identify(db, path, &version, err);
     if (status == RK_OK) {
-        status = use_wal(db, path, err);
+        status = use_wal(store, err);
     }
     if (status == RK_OK) {
         status = store_migrate(db, path, embedded_files, version, err);
@@ -100,7 +117,7 @@ static enum rk_status prepare_to_write(sqlite3 *db, const char *path, struct rk_
     if (status == RK_OK && sqlite3_exec(db, DROP_ORPHANS, NULL, NULL, NULL) != SQLITE_OK) {
         status = store_open_fail(db, path, err);
     }
-    return status;
+    return status == RK_OK ? store_note_files(store, err) : status;
 }
 
 static enum rk_status prepare_to_read(sqlite3 *db, const char *path, struct rk_error *err)
@@ -127,10 +144,11 @@ static enum rk_status open_as(const char *path, bool writer, struct store **stor
         return rk_fail(err, RK_NOMEM, "out of memory for a connection");
     }
     int flags = writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
-    enum rk_status status = store_connect(path, path, flags, &made->db, err);
+    made->path = strdup(path);
+    enum rk_status status = made->path == NULL ? rk_fail(err, RK_NOMEM, "out of memory for a path")
+                                               : store_connect(path, path, flags, &made->db, err);
     if (status == RK_OK) {
-        status =
-            writer ? prepare_to_write(made->db, path, err) : prepare_to_read(made->db, path, err);
+        status = writer ? prepare_to_write(made, err) : prepare_to_read(made->db, path, err);
     }
     if (status == RK_OK) {
         made->writer = writer;
@@ -164,22 +182,68 @@ enum rk_status store_open_reader(const char *path, struct store **store, struct 
     return open_as(path, false, store, err);
 }
 
+static void close_connection(struct store *store)
+{
+    for (size_t i = 0; i < STORE_STATEMENTS; i++) {
+        (void)sqlite3_finalize(store->statements[i].stmt);
+        store->statements[i] = (struct store_statement){0};
+    }
+    (void)sqlite3_close(store->db);
+    store->db = NULL;
+}
+
+enum rk_status store_reopen(struct store *store, bool check, struct rk_error *err)
+{
+    int version = 0;
+
+    if (store->db != NULL) {
+        (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        close_connection(store);
+    }
+    enum rk_status status =
+        store_connect(store->path, store->path, SQLITE_OPEN_READWRITE, &store->db, err);
+    if (status == RK_OK) {
+        (void)sqlite3_limit(store->db, SQLITE_LIMIT_ATTACHED, 0);
+        status = store_identify(store->db, store->path, &version, err);
+    }
+    if (status == RK_OK) {
+        status = use_wal(store, err);
+    }
+    if (status == RK_OK && check) {
+        status = store_quick_check(store->db, store->path, err);
+    }
+    store->code = status == RK_OK        ? SQLITE_OK
+                  : status == RK_CORRUPT ? SQLITE_CORRUPT
+                  : status == RK_NOMEM   ? SQLITE_NOMEM
+                                         : SQLITE_IOERR;
+    if (status != RK_OK) {
+        close_connection(store);
+    }
+    return status;
+}
+
+/* What is damaged, or lies elsewhere, is left as it is. */
+static bool may_copy_back(const struct store *store)
+{
+    return store_trouble(store) == STORE_FINE && !store_moved(store);
+}
+
 void store_close(struct store **store)
 {
     struct store *closed = *store;
     if (closed == NULL) {
         return;
     }
-    if (closed->writer) {
+    if (closed->writer && closed->db != NULL && may_copy_back(closed)) {
         failpoint(FAILPOINT_WAL_CHECKPOINT);
         /* Where a reader is still open, SQLite would leave the log as it is: an empty one says that
          * the end was a clean one. */
         (void)sqlite3_wal_checkpoint_v2(closed->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    } else if (closed->writer && closed->db != NULL) {
+        (void)sqlite3_db_config(closed->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     }
-    for (size_t i = 0; i < STORE_STATEMENTS; i++) {
-        (void)sqlite3_finalize(closed->statements[i].stmt);
-    }
-    (void)sqlite3_close(closed->db);
+    close_connection(closed);
+    free(closed->path);
     free(closed->lent);
     free(closed);
     *store = NULL;

@@ -13,33 +13,14 @@
 enum rk_status store_fail(struct store *store, int code, struct rk_error *err)
 {
     store->code = code;
-    if (code == SQLITE_NOMEM) {
+    store->system_code = sqlite3_system_errno(store->db);
+    if ((code & 0xff) == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM) {
         return rk_fail(err, RK_NOMEM, "SQLite is out of memory");
     }
     if (code == SQLITE_MISUSE) {
         return rk_fail(err, RK_IO, "no transaction is open (SQLite %d)", code);
     }
     return rk_fail(err, RK_IO, "%s (SQLite %d)", sqlite3_errmsg(store->db), code);
-}
-
-enum store_trouble store_trouble(const struct store *store)
-{
-    switch (store->code & 0xff) {
-    case SQLITE_OK:
-        return STORE_FINE;
-    case SQLITE_FULL:
-        return STORE_FULL;
-    case SQLITE_READONLY:
-        return STORE_READ_ONLY;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return STORE_DAMAGED;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return STORE_LOCKED;
-    default:
-        return STORE_FAILED;
-    }
 }
 
 char *store_lend(struct store *store, size_t n)

@@ -52,6 +52,9 @@ static bool step_all(struct trainer *trainer, bool *failed)
             log_error("step_failed", log_text("model", t->served->name),
                       log_text("reason", err.text));
             *failed = true;
+            if (store_trouble(trainer->tools.store) == STORE_DAMAGED) {
+                writer_report_damage(trainer->tools.writer, err.text);
+            }
         }
         any = any || more;
     }
@@ -111,9 +114,12 @@ static void *trainer_thread(void *argument)
         if (stop) {
             return NULL;
         }
-        failed = false;
-        more = step_all(trainer, &failed) && !failed;
-        trainer_checkpoint_due(trainer);
+        /* What could not be recorded would be learned for nothing, again and again. */
+        failed = writer_trouble(trainer->tools.writer) != STORE_FINE;
+        more = !failed && step_all(trainer, &failed) && !failed;
+        if (!failed) {
+            trainer_checkpoint_due(trainer);
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "failpoint.h"
 #include "log.h"
+#include "storage.h"
 #include "trainee_dry_run.h"
 #include "trainer_impl.h"
 
@@ -13,8 +14,11 @@
 
 #define TRAIN_NS INT64_C(60000000000) /* what one train command takes at most */
 
-void trainer_fail(struct trainer_command *command, const struct rk_error *err)
+void trainer_fail(const struct trainer *trainer, struct trainer_command *command,
+                  const struct rk_error *err)
 {
+    const enum store_trouble trouble = writer_trouble(trainer->tools.writer);
+
     if (err->status == RK_TOOBIG) {
         problem_set(&command->problem, PROBLEM_MODEL_TOO_LARGE, "%s", err->text);
     } else if (err->status == RK_INVALID) {
@@ -22,6 +26,9 @@ void trainer_fail(struct trainer_command *command, const struct rk_error *err)
     } else if (err->status == RK_NOTFOUND &&
                (command->verb == TRAINER_ACTIVATE || command->verb == TRAINER_EXPORT)) {
         problem_set(&command->problem, PROBLEM_UNKNOWN_VERSION, "%s", err->text);
+    } else if (err->status == RK_IO && trouble != STORE_FINE) {
+        problem_set(&command->problem, storage_problem(trouble),
+                    "nothing of this request counts as stored; sending it again is safe");
     } else {
         problem_from_error(&command->problem, err);
     }
@@ -43,7 +50,7 @@ static void do_create(struct trainer *trainer, struct trainer_command *command)
     if (t == NULL) {
         command->created = true;
         if (trainer_create(trainer, command->model, &command->config, &err) != RK_OK) {
-            trainer_fail(command, &err);
+            trainer_fail(trainer, command, &err);
         }
         return;
     }
@@ -84,7 +91,7 @@ static void do_delete(struct trainer *trainer, struct trainer_command *command, 
     trainer_await_checkpoint(trainer, t);
     outcome = writer_run(trainer->tools.writer, &job.job);
     if (outcome.err.status != RK_OK) {
-        trainer_fail(command, &outcome.err);
+        trainer_fail(trainer, command, &outcome.err);
         return;
     }
     models_remove(trainer->models, served);
@@ -107,7 +114,7 @@ static void do_pause(struct trainer *trainer, struct trainer_command *command, s
     const struct writer_outcome outcome = writer_run(trainer->tools.writer, &job.job);
 
     if (outcome.err.status != RK_OK) {
-        trainer_fail(command, &outcome.err);
+        trainer_fail(trainer, command, &outcome.err);
         return;
     }
     failpoint(FAILPOINT_PAUSE_RECORDED);
@@ -160,7 +167,7 @@ static void do_train(struct trainer *trainer, struct trainer_command *command, s
         status = trainer_checkpoint_now(trainer, t, &err);
     }
     if (status != RK_OK) {
-        trainer_fail(command, &err);
+        trainer_fail(trainer, command, &err);
     }
     command->served_version = live_version(&t->served->live);
 }
@@ -172,7 +179,7 @@ static void do_dry_run(struct trainer *trainer, struct trainer_command *command,
 
     if (check_halted(command, t) &&
         trainee_dry_run(t, &trainer->tools, command->dry_run, &err) != RK_OK) {
-        trainer_fail(command, &err);
+        trainer_fail(trainer, command, &err);
     }
 }
 

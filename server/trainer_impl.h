@@ -66,7 +66,8 @@ bool trainer_may_train(const struct trainee *t);
 void trainer_obey(struct trainer *trainer, struct trainer_command *command);
 
 /* Fills in the problem of a command that failed. */
-void trainer_fail(struct trainer_command *command, const struct rk_error *err);
+void trainer_fail(const struct trainer *trainer, struct trainer_command *command,
+                  const struct rk_error *err);
 
 /* ---- trainer_versions.c ---- */
 

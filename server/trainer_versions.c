@@ -46,7 +46,7 @@ static bool serve(struct trainer *trainer, struct trainer_command *command, stru
     trainee_show(t, false);
     if (t->halted) {
         log_error("model_halted", log_text("model", t->served->name), log_text("reason", err.text));
-        trainer_fail(command, &err);
+        trainer_fail(trainer, command, &err);
     }
     return !t->halted;
 }
@@ -78,13 +78,13 @@ void trainer_activate(struct trainer *trainer, struct trainer_command *command, 
     trainer_await_checkpoint(trainer, t);
     if (find_checkpoint(trainer, t, command->version, &checkpoint, &err) != RK_OK ||
         checkpoint_verify(trainer->tools.store, &checkpoint, &err) != RK_OK) {
-        trainer_fail(command, &err);
+        trainer_fail(trainer, command, &err);
         return;
     }
     activation.checkpoint = checkpoint.id;
     outcome = writer_run(trainer->tools.writer, &job.job);
     if (outcome.err.status != RK_OK) {
-        trainer_fail(command, &outcome.err);
+        trainer_fail(trainer, command, &outcome.err);
         return;
     }
     failpoint(FAILPOINT_ACTIVATION_RECORDED);
@@ -97,10 +97,11 @@ void trainer_activate(struct trainer *trainer, struct trainer_command *command, 
 
 /* ---- import ---- */
 
-static void fail_import(struct trainer_command *command, const struct rk_error *err)
+static void fail_import(const struct trainer *trainer, struct trainer_command *command,
+                        const struct rk_error *err)
 {
     if (err->status == RK_NOMEM) {
-        trainer_fail(command, err);
+        trainer_fail(trainer, command, err);
     } else {
         problem_set(&command->problem, PROBLEM_INVALID_TENSOR_FILE, "%s", err->text);
     }
@@ -129,7 +130,7 @@ void trainer_import(struct trainer *trainer, struct trainer_command *command, st
                                      .step = t->step};
     if (parameters_import(t->served->model, command->bytes, command->n, row->version, &file,
                           &err) != RK_OK) {
-        fail_import(command, &err);
+        fail_import(trainer, command, &err);
         return;
     }
     checkpoint_seal(&file, row);
@@ -137,7 +138,7 @@ void trainer_import(struct trainer *trainer, struct trainer_command *command, st
                             command->activate ? &activation : NULL, &err);
     free(file.bytes);
     if (status != RK_OK) {
-        trainer_fail(command, &err);
+        trainer_fail(trainer, command, &err);
         return;
     }
     failpoint(FAILPOINT_IMPORT_RECORDED);
@@ -177,6 +178,6 @@ void trainer_export(struct trainer *trainer, struct trainer_command *command, st
     if (status != RK_OK) {
         free(command->file.bytes);
         command->file = (struct checkpoint_bytes){0};
-        trainer_fail(command, &err);
+        trainer_fail(trainer, command, &err);
     }
 }

@@ -1,84 +1,17 @@
 /*
- * The writer thread: take all that is queued, one transaction, tell everyone.
+ * The writer thread: take all that is queued, one transaction, tell everyone. A second thread
+ * tells those who have waited too long.
  */
-#include "writer.h"
-
 #include "clock.h"
 #include "failpoint.h"
 #include "log.h"
+#include "writer_impl.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
-/*
- * What one transaction takes at most: enough to make the commit's cost small, little enough that
- * nobody waits long behind it.
- */
-#define COMMIT_WEIGHT 4096
-#define COMMIT_BYTES  ((size_t)8 << 20)
-
-struct queue {
-    struct writer_job *first, **last;
-    size_t weight, bytes;
-};
-
-struct ranking_queue {
-    struct writer_ranking *first, **last;
-    size_t n;
-};
-
-struct writer {
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t more;           /* something was queued, or stop */
-    struct queue jobs;             /* guarded by lock */
-    struct ranking_queue rankings; /* guarded by lock */
-    struct writer_ranking
-        *under_way; /* guarded by lock: rankings of the transaction that is being committed */
-    bool stop;      /* guarded by lock */
-    struct writer_limits limits;
-    struct store *store; /* the writer thread's */
-    struct metrics *metrics;
-    void (*committed)(void *context, int64_t log_end);
-    void *context;
-    _Atomic int64_t log_end;
-};
-
-static void queue_push(struct queue *queue, struct writer_job *job)
-{
-    job->next = NULL;
-    job->err = (struct rk_error){0};
-    *queue->last = job;
-    queue->last = &job->next;
-    queue->weight += job->weight;
-    queue->bytes += job->bytes;
-}
-
-/* Takes the jobs of one transaction off the front: at least one, and no more than fit. */
-static struct writer_job *queue_take(struct queue *queue)
-{
-    struct writer_job *taken = queue->first;
-    struct writer_job **end = &queue->first;
-    size_t weight = 0, bytes = 0;
-
-    while (*end != NULL && weight < COMMIT_WEIGHT && bytes < COMMIT_BYTES) {
-        weight += (*end)->weight;
-        bytes += (*end)->bytes;
-        end = &(*end)->next;
-    }
-    if (taken == NULL) {
-        return NULL;
-    }
-    queue->first = *end;
-    *end = NULL;
-    if (queue->first == NULL) {
-        queue->last = &queue->first;
-    }
-    queue->weight -= weight;
-    queue->bytes -= bytes;
-    return taken;
-}
+#define RETRY_MS       1000
+#define COPY_BACK_FROM (INT64_C(4) << 20) /* bytes in the write-ahead log */
+#define WAL_LARGE      (INT64_C(64) << 20)
 
 /* What became of the rankings of a transaction; they are counted once it is committed. */
 struct ranking_count {
@@ -113,14 +46,14 @@ static enum rk_status write_jobs(struct writer *w, struct writer_job *jobs, stru
         if (status != RK_OK) {
             return status;
         }
-        status = job->run(job, w->store, &job->err);
+        status = job->run(job, w->store, &job->outcome.err);
         if (status == RK_OK) {
-            job->err = (struct rk_error){0}; /* what it got over by itself is no failure */
+            job->outcome.err = (struct rk_error){0}; /* what it got over by itself is no failure */
             status = store_release(w->store, err);
         } else if (status == RK_IO || status == RK_NOMEM) {
-            return rk_fail(err, status, "%s", job->err.text);
+            return rk_fail(err, status, "%s", job->outcome.err.text);
         } else {
-            (void)rk_fail(&job->err, status, "%s", rk_status_text(status));
+            (void)rk_fail(&job->outcome.err, status, "%s", rk_status_text(status));
             store_rollback_to_savepoint(w->store); /* which ends the savepoint too */
             status = RK_OK;
         }
@@ -129,28 +62,6 @@ static enum rk_status write_jobs(struct writer *w, struct writer_job *jobs, stru
         }
     }
     return RK_OK;
-}
-
-static void free_rankings(struct writer_ranking *rankings)
-{
-    while (rankings != NULL) {
-        struct writer_ranking *next = rankings->next;
-        free(rankings);
-        rankings = next;
-    }
-}
-
-static void finish_jobs(struct writer_job *jobs, const struct writer_outcome *outcome)
-{
-    while (jobs != NULL) {
-        struct writer_job *next = jobs->next;
-        struct writer_outcome own = *outcome;
-        if (own.err.status == RK_OK) {
-            own.err = jobs->err;
-        }
-        jobs->done(jobs, &own);
-        jobs = next;
-    }
 }
 
 static enum rk_status begin(struct writer *w, struct rk_error *err)
@@ -163,14 +74,24 @@ static enum rk_status begin(struct writer *w, struct rk_error *err)
     return status;
 }
 
+static enum rk_status still_there(const struct writer *w, struct rk_error *err)
+{
+    return store_moved(w->store)
+               ? rk_fail(err, RK_IO, "the database or its log is not the file that was opened")
+               : RK_OK;
+}
+
+/* Nothing is committed to a file that is not there, or told that it was. */
 static enum rk_status commit(struct writer *w, struct rk_error *err)
 {
-    enum rk_status status;
+    enum rk_status status = still_there(w, err);
 
     failpoint(FAILPOINT_BEFORE_COMMIT);
-    status = store_commit(w->store, err);
+    if (status == RK_OK) {
+        status = store_commit(w->store, err);
+    }
     failpoint(FAILPOINT_AFTER_COMMIT);
-    return status;
+    return status == RK_OK ? still_there(w, err) : status;
 }
 
 /* One transaction: rankings first, so that a click finds its list. */
@@ -193,14 +114,125 @@ static struct writer_outcome transact(struct writer *w, struct writer_ranking *r
         metrics_observe(&w->metrics->commit, (uint64_t)(clock_monotonic_ns() - start));
         return outcome;
     }
-    outcome.trouble = store_trouble(w->store);
+    outcome.trouble = store_moved(w->store) ? STORE_LOST : store_trouble(w->store);
     store_rollback(w->store);
-    metrics_add(w->metrics, METRIC_STORAGE_ERRORS, 1);
-    for (; rankings != NULL; rankings = rankings->next) {
-        metrics_add(w->metrics, METRIC_RANKINGS_SHED, 1);
-    }
-    log_error("commit_failed", log_text("reason", err->text));
+    storage_failed(&w->storage, outcome.trouble, err);
     return outcome;
+}
+
+/* ---- the thread ---- */
+
+/* What one round of the thread is about. */
+struct round {
+    struct writer_job *jobs;
+    struct writer_ranking *rankings; /* none while storage is down: they wait */
+    bool down;
+    bool stop;
+};
+
+/* @pre lock is held. */
+static bool has_work(const struct writer *w)
+{
+    return w->jobs.first != NULL ||
+           (w->rankings.first != NULL && storage_trouble(&w->storage) == STORE_FINE);
+}
+
+/* Waits for something to write, the end, or the time to look after storage. */
+static struct round next_round(struct writer *w)
+{
+    struct round round = {0};
+
+    pthread_mutex_lock(&w->lock);
+    while (!has_work(w) && !w->stop && clock_monotonic_ns() < w->storage.next_ns) {
+        writer_wait_until(&w->more, &w->lock, w->storage.next_ns);
+    }
+    round.down = storage_trouble(&w->storage) != STORE_FINE;
+    round.jobs = w->under_way = job_queue_take(&w->jobs);
+    round.rankings = round.down ? NULL : ranking_queue_take(&w->rankings);
+    round.stop = w->stop;
+    if (round.jobs != NULL || round.rankings != NULL) {
+        w->since_ns = clock_monotonic_ns();
+        w->told_slow = false;
+    }
+    pthread_mutex_unlock(&w->lock);
+    return round;
+}
+
+/*
+ * Rankings that storage did not take wait for the next transaction. Where it was not storage they
+ * may be what it failed of, and are shed.
+ */
+static void settle_rankings(struct writer *w, struct writer_ranking *rankings,
+                            const struct writer_outcome *outcome)
+{
+    uint64_t shed = 0;
+
+    pthread_mutex_lock(&w->lock);
+    w->since_ns = 0;
+    if (outcome->err.status != RK_OK && outcome->trouble != STORE_FINE) {
+        ranking_queue_give_back(&w->rankings, rankings);
+    } else {
+        for (const struct writer_ranking *r = rankings; r != NULL; r = r->next) {
+            shed += outcome->err.status != RK_OK;
+        }
+        ranking_queue_free(&w->rankings, rankings);
+    }
+    pthread_mutex_unlock(&w->lock);
+    metrics_add(w->metrics, METRIC_RANKINGS_SHED, shed);
+}
+
+/* Tells jobs how they ended. From the moment that one is taken off it cannot become late. */
+static void finish_jobs(struct writer *w, const struct writer_outcome *outcome)
+{
+    struct writer_job *job;
+
+    for (;;) {
+        pthread_mutex_lock(&w->lock);
+        job = w->under_way;
+        if (job != NULL) {
+            w->under_way = job->next;
+        }
+        pthread_mutex_unlock(&w->lock);
+        if (job == NULL) {
+            return;
+        }
+        const struct writer_outcome own = outcome->err.status != RK_OK ? *outcome : job->outcome;
+        job->done(job, &own);
+    }
+}
+
+/*
+ * Keeps the write-ahead log short. What it holds counts, so that nobody waits for this, and it can
+ * be done later where the file has no room to grow.
+ */
+static void copy_back(struct writer *w)
+{
+    struct rk_error err = {0};
+    const int64_t bytes = store_wal_bytes(w->store);
+
+    atomic_store(&w->wal_bytes, bytes);
+    if (bytes >= COPY_BACK_FROM && store_copy_back(w->store, &err) != RK_OK) {
+        const enum store_trouble trouble = store_trouble(w->store);
+        storage_failed(&w->storage, trouble == STORE_FULL ? STORE_FINE : trouble, &err);
+    }
+    if (bytes >= WAL_LARGE) {
+        log_warn("wal_large", log_number("bytes", bytes));
+    }
+}
+
+static void write_round(struct writer *w, const struct round *round)
+{
+    const struct writer_outcome outcome = round->down ? writer_refusal(storage_trouble(&w->storage))
+                                                      : transact(w, round->rankings, round->jobs);
+
+    settle_rankings(w, round->rankings, &outcome);
+    finish_jobs(w, &outcome);
+    if (outcome.err.status == RK_OK) {
+        if (w->committed != NULL) {
+            w->committed(w->context, atomic_load(&w->log_end));
+        }
+        copy_back(w);
+    }
 }
 
 static void *writer_thread(void *argument)
@@ -208,30 +240,63 @@ static void *writer_thread(void *argument)
     struct writer *w = argument;
 
     for (;;) {
-        struct writer_job *jobs;
-        struct writer_ranking *rankings;
-        struct writer_outcome outcome;
-        pthread_mutex_lock(&w->lock);
-        while (w->jobs.first == NULL && w->rankings.first == NULL && !w->stop) {
-            pthread_cond_wait(&w->more, &w->lock);
+        const struct round round = next_round(w);
+        const bool idle = round.jobs == NULL && round.rankings == NULL;
+        if (!idle) {
+            write_round(w, &round);
         }
-        jobs = queue_take(&w->jobs);
-        rankings = w->under_way = w->rankings.first;
-        w->rankings = (struct ranking_queue){.last = &w->rankings.first};
-        pthread_mutex_unlock(&w->lock);
-        if (jobs == NULL && rankings == NULL) {
-            return NULL; /* stopped, and nothing is left */
-        }
-        outcome = transact(w, rankings, jobs);
-        pthread_mutex_lock(&w->lock);
-        w->under_way = NULL;
-        pthread_mutex_unlock(&w->lock);
-        free_rankings(rankings);
-        finish_jobs(jobs, &outcome);
-        if (outcome.err.status == RK_OK && w->committed != NULL) {
-            w->committed(w->context, atomic_load(&w->log_end));
+        /* At the end rankings may wait still: a last look says whether they can be written. */
+        storage_tend(&w->storage, idle && round.stop && round.down);
+        if (idle && round.stop && (!round.down || storage_trouble(&w->storage) != STORE_FINE)) {
+            return NULL;
         }
     }
+}
+
+/* ---- start and stop ---- */
+
+static void init_cond(pthread_cond_t *cond)
+{
+    pthread_condattr_t monotonic;
+
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+static void writer_free(struct writer *w)
+{
+    uint64_t shed = w->rankings.n;
+
+    metrics_add(w->metrics, METRIC_RANKINGS_SHED, shed);
+    ranking_queue_deinit(&w->rankings);
+    pthread_cond_destroy(&w->over);
+    pthread_cond_destroy(&w->more);
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+}
+
+/* Ends the writer thread, which finishes what is queued. */
+static void join_writer(struct writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->stop = true;
+    pthread_cond_signal(&w->more);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+}
+
+static enum rk_status start_threads(struct writer *w, struct rk_error *err)
+{
+    if (pthread_create(&w->thread, NULL, writer_thread, w) != 0) {
+        return rk_fail(err, RK_NOMEM, "cannot start the writer thread");
+    }
+    if (w->limits.late_ms > 0 && pthread_create(&w->watch, NULL, writer_watch, w) != 0) {
+        join_writer(w);
+        return rk_fail(err, RK_NOMEM, "cannot start the thread beside the writer");
+    }
+    return RK_OK;
 }
 
 enum rk_status writer_start(struct store *store, struct metrics *metrics,
@@ -240,7 +305,7 @@ enum rk_status writer_start(struct store *store, struct metrics *metrics,
                             struct writer **writer, struct rk_error *err)
 {
     struct writer *w = calloc(1, sizeof *w);
-    int64_t log_end;
+    int64_t log_end = 0;
     enum rk_status status;
 
     if (w == NULL) {
@@ -251,21 +316,21 @@ enum rk_status writer_start(struct store *store, struct metrics *metrics,
     w->limits = *limits;
     w->committed = committed;
     w->context = context;
-    w->jobs.last = &w->jobs.first;
-    w->rankings.last = &w->rankings.first;
-    status = store_log_end(store, &log_end, err);
-    if (status != RK_OK) {
-        free(w);
-        return status;
-    }
-    atomic_init(&w->log_end, log_end);
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->more, NULL);
-    if (pthread_create(&w->thread, NULL, writer_thread, w) != 0) {
-        pthread_cond_destroy(&w->more);
-        pthread_mutex_destroy(&w->lock);
-        free(w);
-        return rk_fail(err, RK_NOMEM, "cannot start the writer thread");
+    init_cond(&w->more);
+    init_cond(&w->over);
+    job_queue_init(&w->jobs);
+    storage_init(&w->storage, store, metrics, limits->retry_ms > 0 ? limits->retry_ms : RETRY_MS);
+    status = ranking_queue_init(&w->rankings, limits->rankings)
+                 ? store_log_end(store, &log_end, err)
+                 : rk_fail(err, RK_NOMEM, "out of memory for the writer");
+    atomic_init(&w->log_end, log_end);
+    if (status == RK_OK) {
+        status = start_threads(w, err);
+    }
+    if (status != RK_OK) {
+        writer_free(w);
+        return status;
     }
     *writer = w;
     return RK_OK;
@@ -278,155 +343,15 @@ void writer_stop(struct writer **writer)
     if (w == NULL) {
         return;
     }
+    join_writer(w);
     pthread_mutex_lock(&w->lock);
-    w->stop = true;
-    pthread_cond_signal(&w->more);
+    w->ended = true;
+    pthread_cond_signal(&w->over);
     pthread_mutex_unlock(&w->lock);
-    pthread_join(w->thread, NULL);
+    if (w->limits.late_ms > 0) {
+        pthread_join(w->watch, NULL);
+    }
     store_close(&w->store);
-    pthread_cond_destroy(&w->more);
-    pthread_mutex_destroy(&w->lock);
-    free(w);
+    writer_free(w);
     *writer = NULL;
-}
-
-void writer_push(struct writer *writer, struct writer_job *job)
-{
-    pthread_mutex_lock(&writer->lock);
-    queue_push(&writer->jobs, job);
-    pthread_cond_signal(&writer->more);
-    pthread_mutex_unlock(&writer->lock);
-}
-
-bool writer_submit(struct writer *writer, struct writer_job *job)
-{
-    bool room;
-
-    pthread_mutex_lock(&writer->lock);
-    room = !writer->stop && (writer->jobs.first == NULL ||
-                             (writer->jobs.weight + job->weight <= writer->limits.jobs &&
-                              writer->jobs.bytes + job->bytes <= writer->limits.bytes));
-    if (room) {
-        queue_push(&writer->jobs, job);
-        pthread_cond_signal(&writer->more);
-    }
-    pthread_mutex_unlock(&writer->lock);
-    return room;
-}
-
-/* A job that someone waits for, around the one to run. */
-struct waited_job {
-    struct writer_job job;
-    struct writer_job *inner;
-    struct writer_outcome outcome;
-    pthread_mutex_t lock;
-    pthread_cond_t over;
-    bool is_over; /* guarded by lock */
-};
-
-static enum rk_status waited_run(struct writer_job *job, struct store *store, struct rk_error *err)
-{
-    struct waited_job *waited = (struct waited_job *)job;
-
-    return waited->inner->run(waited->inner, store, err);
-}
-
-static void waited_done(struct writer_job *job, const struct writer_outcome *outcome)
-{
-    struct waited_job *waited = (struct waited_job *)job;
-
-    pthread_mutex_lock(&waited->lock);
-    waited->outcome = *outcome;
-    waited->is_over = true;
-    pthread_cond_signal(&waited->over);
-    pthread_mutex_unlock(&waited->lock);
-}
-
-struct writer_outcome writer_run(struct writer *writer, struct writer_job *job)
-{
-    struct waited_job waited = {
-        .job = {.run = waited_run, .done = waited_done, .bytes = job->bytes, .weight = job->weight},
-        .inner = job};
-
-    pthread_mutex_init(&waited.lock, NULL);
-    pthread_cond_init(&waited.over, NULL);
-    writer_push(writer, &waited.job);
-    pthread_mutex_lock(&waited.lock);
-    while (!waited.is_over) {
-        pthread_cond_wait(&waited.over, &waited.lock);
-    }
-    pthread_mutex_unlock(&waited.lock);
-    pthread_cond_destroy(&waited.over);
-    pthread_mutex_destroy(&waited.lock);
-    if (job->done != NULL) {
-        job->done(job, &waited.outcome);
-    }
-    return waited.outcome;
-}
-
-static bool holds(const struct writer_ranking *rankings, uint64_t id_hash)
-{
-    for (; rankings != NULL; rankings = rankings->next) {
-        if (rankings->id_hash == id_hash) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* @pre lock is held. */
-static bool on_its_way(const struct writer *writer, uint64_t id_hash)
-{
-    return holds(writer->rankings.first, id_hash) || holds(writer->under_way, id_hash);
-}
-
-bool writer_holds(struct writer *writer, uint64_t id_hash)
-{
-    bool held;
-
-    pthread_mutex_lock(&writer->lock);
-    held = on_its_way(writer, id_hash);
-    pthread_mutex_unlock(&writer->lock);
-    return held;
-}
-
-bool writer_log(struct writer *writer, struct writer_ranking *ranking, bool *used_before)
-{
-    bool room;
-
-    ranking->next = NULL;
-    pthread_mutex_lock(&writer->lock);
-    /*
-     * id_hash 0: an id rankd made itself, which nobody has used. Others are looked for among what
-     * is not yet committed.
-     */
-    *used_before = ranking->id_hash != 0 && on_its_way(writer, ranking->id_hash);
-    room = !*used_before && !writer->stop && writer->rankings.n < writer->limits.rankings;
-    if (room) {
-        *writer->rankings.last = ranking;
-        writer->rankings.last = &ranking->next;
-        writer->rankings.n++;
-        pthread_cond_signal(&writer->more);
-    }
-    pthread_mutex_unlock(&writer->lock);
-    if (!room) {
-        free(ranking);
-    }
-    return room;
-}
-
-int64_t writer_log_end(const struct writer *writer)
-{
-    return atomic_load(&writer->log_end);
-}
-
-struct writer_limits writer_queued(struct writer *writer)
-{
-    struct writer_limits queued;
-
-    pthread_mutex_lock(&writer->lock);
-    queued = (struct writer_limits){
-        .jobs = writer->jobs.weight, .bytes = writer->jobs.bytes, .rankings = writer->rankings.n};
-    pthread_mutex_unlock(&writer->lock);
-    return queued;
 }

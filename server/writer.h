@@ -3,6 +3,10 @@
  * are committed together (group commit); a job is told that it is done only after the commit that
  * holds it. Served rankings have a queue of their own, go first in each transaction, and may be
  * shed.
+ *
+ * While storage is down (storage.h) jobs are refused at once and rankings wait. A transaction that
+ * storage failed is told to its jobs as failed, whatever may have come to the disk of it; its
+ * rankings, whom nobody waits for, wait for the next one.
  */
 #ifndef RANKD_SERVER_WRITER_H
 #define RANKD_SERVER_WRITER_H
@@ -35,10 +39,17 @@ struct writer_job {
     enum rk_status (*run)(struct writer_job *job, struct store *store, struct rk_error *err);
     /* After the commit, or after the failure. In the writer thread; the job may be freed here. */
     void (*done)(struct writer_job *job, const struct writer_outcome *outcome);
-    size_t bytes;            /* what it holds in memory, for the queue's limit */
-    size_t weight;           /* events in it, at least 1 */
-    struct writer_job *next; /* the writer's */
-    struct rk_error err;     /* the writer's */
+    /*
+     * It has waited for limits.late_ms: called at most once, before done and while run may be under
+     * way; it makes no calls of the writer. NULL: it waits as long as it takes.
+     */
+    void (*late)(struct writer_job *job);
+    size_t bytes;                  /* what it holds in memory, for the queue's limit */
+    size_t weight;                 /* events in it, at least 1 */
+    struct writer_outcome outcome; /* of a job that was refused; else the writer's, as all below */
+    struct writer_job *next;
+    int64_t queued_ns;
+    bool is_late;
 };
 
 /*
@@ -46,14 +57,17 @@ struct writer_job {
  */
 struct writer_ranking {
     struct store_ranking ranking;
-    uint64_t id_hash;
-    struct writer_ranking *next; /* the writer's */
+    uint64_t id_hash;            /* 0: an id that nobody else can have */
+    struct writer_ranking *next; /* the writer's, as all below */
+    struct writer_ranking *chained;
 };
 
 struct writer_limits {
     size_t jobs; /* weight in the queue */
     size_t bytes;
     size_t rankings;
+    int64_t late_ms;  /* when a job is late; 0: never */
+    int64_t retry_ms; /* between looks at storage; 0: a second */
 };
 
 /**
@@ -74,8 +88,9 @@ RK_MUST_CHECK enum rk_status writer_start(struct store *store, struct metrics *m
 void writer_stop(struct writer **writer);
 
 /**
- * Queues a job. @return false: the queue is full or the writer is stopping, and the job's done is
- * not called. A job larger than the limits is taken when nothing waits. Threads: any.
+ * Queues a job. @return false: storage is down, the queue is full (RK_BUSY) or the writer is
+ * stopping; job->outcome says which, and the job's done is not called. A job larger than the limits
+ * is taken when nothing waits. Threads: any.
  */
 bool writer_submit(struct writer *writer, struct writer_job *job);
 
@@ -94,8 +109,17 @@ void writer_push(struct writer *writer, struct writer_job *job);
  */
 bool writer_log(struct writer *writer, struct writer_ranking *ranking, bool *used_before);
 
-/** Is a ranking of this id hash on its way into the log? Threads: any. */
+/** Is a ranking of this id hash (not 0) on its way into the log? Threads: any. */
 bool writer_holds(struct writer *writer, uint64_t id_hash);
+
+/** What is wrong with storage now; STORE_FINE: nothing that is known. Threads: any. */
+enum store_trouble writer_trouble(struct writer *writer);
+
+/** A reading connection found damage: nothing is written any more. Threads: any. */
+void writer_report_damage(struct writer *writer, const char *what);
+
+/** Bytes in the write-ahead log. Threads: any. */
+int64_t writer_wal_bytes(const struct writer *writer);
 
 /** The end of the log as of the last commit. Threads: any. */
 int64_t writer_log_end(const struct writer *writer);

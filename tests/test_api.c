@@ -179,12 +179,13 @@ static void every_slug_has_a_page(void **state)
     assert_problem(get(*state, "/problems/none"), 404, "not-found");
 }
 
-static void health_is_plain_text(void **state)
+static void health_says_what_works(void **state)
 {
+    static const char *const all = "{\"scoring\":\"ok\",\"feedback\":\"ok\",\"storage\":\"ok\"}";
     struct api_fixture *fixture = *state;
     assert_string_equal(get(fixture, "/livez")->text, "ok\n");
-    assert_string_equal(get(fixture, "/readyz")->text, "ok\n");
-    assert_string_equal(get(fixture, "/readyz/feedback")->text, "ok\n");
+    assert_string_equal(get(fixture, "/readyz")->text, all);
+    assert_string_equal(get(fixture, "/readyz/feedback")->text, all);
     atomic_store(&fixture->service.api.draining, true);
     assert_problem(get(fixture, "/readyz"), 503, "draining");
     assert_true(get(fixture, "/readyz")->retry_after_s > 0);
@@ -293,7 +294,7 @@ int main(void)
         API_TEST(ids_in_paths_that_are_not_utf8_are_refused),
         API_TEST(a_query_that_cannot_be_decoded_is_refused),
         API_TEST(every_slug_has_a_page),
-        API_TEST(health_is_plain_text),
+        API_TEST(health_says_what_works),
         API_TEST(metrics_parse_and_count_what_happened),
         API_TEST(the_description_is_json_and_has_every_route),
     };

@@ -451,7 +451,7 @@ static void tell(void *context, int64_t log_end)
 static void commit_is_told_with_the_logs_end(void **state)
 {
     struct store_fixture *fixture = *state;
-    static const struct writer_limits limits = {10, 1000, 10};
+    static const struct writer_limits limits = {.jobs = 10, .bytes = 1000, .rankings = 10};
     static struct metrics metrics;
     struct writer *writer = NULL;
     struct told told = {0};
