@@ -87,9 +87,9 @@ static void add_up(struct rk_eval_sum *sum, const struct rk_eval_sum *more)
  * probability it would be served with, where the model gives one. A list without finite scores has
  * none; learning will put it into quarantine.
  */
-static void evaluate_list(struct trainee *t, const float *theta, const struct rk_group *group,
-                          struct rk_eval_sum *sum)
+static void evaluate_list(struct trainee *t, const float *theta, size_t i, struct rk_eval_sum *sum)
 {
+    const struct rk_group *group = t->cut.group[i];
     const struct rk_model *model = t->served->model;
     const size_t n = group->n_items;
     double *head = t->score, *score = head + n * rk_model_heads(model), *logit = score + n;
@@ -106,13 +106,12 @@ static void evaluate_list(struct trainee *t, const float *theta, const struct rk
         one.log_loss = rk_eval_log_loss(logit, group->label, n);
     }
     add_up(sum, &one);
+    if (t->watch.list != NULL) {
+        t->watch.list(t->watch.context, t->cut.seq[i], &one);
+    }
 }
 
-/*
- * Progressive validation: each list is scored with what is served before anything is learned from
- * it. Version 0 scores 0.
- */
-static enum rk_status evaluate(struct trainee *t, struct rk_eval_sum *sum, struct rk_error *err)
+enum rk_status trainee_evaluate(struct trainee *t, struct rk_eval_sum *sum, struct rk_error *err)
 {
     const struct live *live = &t->served->live;
     const float *theta = live_version(live) > 0 ? live_served(live) : NULL;
@@ -121,7 +120,7 @@ static enum rk_status evaluate(struct trainee *t, struct rk_eval_sum *sum, struc
         if (!reserve_scores(t, t->cut.group[i])) {
             return rk_fail(err, RK_NOMEM, "out of memory for a step");
         }
-        evaluate_list(t, theta, t->cut.group[i], sum);
+        evaluate_list(t, theta, i, sum);
     }
     return RK_OK;
 }
@@ -248,18 +247,31 @@ static void count(const struct trainee *t, const struct trainee_tools *tools,
     }
 }
 
+/* Has the step recorded, and its row's id made; in a rehearsal there is nobody who would. */
+static enum rk_status record(const struct trainee_tools *tools, struct store_step *row,
+                             struct rk_error *err)
+{
+    struct step_job job = {.job = {.run = step_run, .weight = 1, .bytes = sizeof *row}, .row = row};
+    struct writer_outcome outcome = {0};
+
+    if (tools->writer != NULL) {
+        outcome = writer_run(tools->writer, &job.job);
+    }
+    return outcome.err.status == RK_OK ? RK_OK
+                                       : rk_fail(err, outcome.err.status, "%s", outcome.err.text);
+}
+
 /* Has the step recorded; publishes it after that, or takes it back. */
 static enum rk_status settle(struct trainee *t, const struct trainee_tools *tools,
                              const struct cut_range *range, const struct step_result *result,
                              struct rk_error *err)
 {
     struct store_step row = row_of(t, range, result);
-    struct step_job job = {.job = {.run = step_run, .weight = 1, .bytes = sizeof row}, .row = &row};
-    const struct writer_outcome outcome = writer_run(tools->writer, &job.job);
+    const enum rk_status status = record(tools, &row, err);
 
-    if (outcome.err.status != RK_OK) {
+    if (status != RK_OK) {
         rk_learner_undo(t->learner, live_learning(&t->served->live));
-        return rk_fail(err, outcome.err.status, "%s", outcome.err.text);
+        return status;
     }
     failpoint(FAILPOINT_STEP_RECORDED);
     t->step = row.id;
@@ -291,8 +303,9 @@ enum rk_status trainee_step(struct trainee *trainee, const struct trainee_tools 
     struct trainee *t = trainee;
     struct cut_range range = {.from_seq = t->seq, .due_from = t->due_seq};
     struct step_result result = {0};
-    enum rk_status status = cut_plan(tools->store, t->served->id, &t->served->config, log_end,
-                                     clock_unix_ms(), &range, err);
+    const int64_t now_ms = tools->now_ms != 0 ? tools->now_ms : clock_unix_ms();
+    enum rk_status status =
+        cut_plan(tools->store, t->served->id, &t->served->config, log_end, now_ms, &range, err);
 
     *more = false;
     if (status == RK_OK) {
@@ -307,7 +320,7 @@ enum rk_status trainee_step(struct trainee *trainee, const struct trainee_tools 
         trainee_move_on(t, &range);
         return RK_OK;
     }
-    status = evaluate(t, &result.before, err);
+    status = trainee_evaluate(t, &result.before, err);
     if (status == RK_OK) {
         status = trainee_learn(t, &result, err);
     }

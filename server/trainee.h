@@ -16,6 +16,12 @@
 #include <rankd/eval.h>
 #include <rankd/learner.h>
 
+/* Is told of each list before it is learned from: where it is, and its metrics. */
+struct trainee_watch {
+    void (*list)(void *context, int64_t seq, const struct rk_eval_sum *metrics); /* NULL: nobody */
+    void *context;
+};
+
 struct trainee {
     struct served *served; /* borrowed */
     struct rk_learner *learner;
@@ -28,6 +34,7 @@ struct trainee {
     bool halted;          /* its state is not what the store says: it may not learn or be stored */
     _Atomic bool storing; /* a checkpoint is under way */
     struct rk_eval_sum since_stored; /* progressive metrics since then */
+    struct trainee_watch watch;      /* set by who wants to know */
     struct cut cut;
     double *score; /* (cap_score) */
     size_t cap_score;
@@ -37,8 +44,9 @@ struct trainee {
 
 /* What a trainee works with. */
 struct trainee_tools {
-    struct store *store; /* a reading connection */
-    struct writer *writer;
+    struct store *store;         /* a reading connection */
+    struct writer *writer;       /* NULL: a rehearsal, of which nothing is recorded */
+    int64_t now_ms;              /* of a rehearsal: the time it plays at; 0: the server's */
     struct metrics *metrics;     /* may be NULL */
     const struct models *models; /* where teachers are found; NULL: there are none */
 };

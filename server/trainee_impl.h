@@ -17,6 +17,13 @@ struct step_result {
 };
 
 /*
+ * Progressive validation: each list of the cut is scored with what is served before anything is
+ * learned from it, and told to the watch. Version 0 scores 0.
+ */
+RK_MUST_CHECK enum rk_status trainee_evaluate(struct trainee *t, struct rk_eval_sum *sum,
+                                              struct rk_error *err);
+
+/*
  * Learns from the groups of the cut on the learning copy, update by update. An update that would
  * make anything not finite is taken back alone and its lists are put into quarantine. @return
  * RK_OK; RK_NOMEM: take the step back.
@@ -26,6 +33,11 @@ RK_MUST_CHECK enum rk_status trainee_learn(struct trainee *t, struct step_result
 
 /* Serves what was learned as a version. */
 void trainee_publish(struct trainee *t, int64_t version);
+
+/* Takes a recorded step again. */
+RK_MUST_CHECK enum rk_status trainee_repeat_step(struct trainee *t, struct store *store,
+                                                 const struct store_step *row,
+                                                 struct rk_error *err);
 
 /* Takes the recorded steps after t->step again, up to and with `last`. */
 RK_MUST_CHECK enum rk_status trainee_repeat(struct trainee *t, struct store *store, int64_t last,

@@ -2,22 +2,14 @@
  * Recovery, to the newest state or to that of a version: which checkpoint of which branch the steps
  * are repeated on. On a branch versions grow from step to step.
  */
-#include "lineage.h"
 #include "log.h"
-#include "trainee_impl.h"
+#include "trainee_recovery.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct recovery {
-    struct trainee *t;
-    struct store *store;
-    struct lineage lineage;
-};
-
-/* Loads a checkpoint to go on from where it was taken. */
-static enum rk_status load(struct recovery *r, const struct store_checkpoint *row,
-                           struct rk_error *err)
+enum rk_status recovery_load(struct recovery *r, const struct store_checkpoint *row,
+                             struct rk_error *err)
 {
     struct trainee *t = r->t;
     const enum rk_status status =
@@ -52,7 +44,7 @@ static enum rk_status load_made(struct recovery *r, size_t branch, int64_t versi
         if (!lineage_is_base(&r->lineage, row, branch) || row->version > version) {
             continue;
         }
-        if (load(r, row, &own) == RK_OK) {
+        if (recovery_load(r, row, &own) == RK_OK) {
             return RK_OK;
         }
         if (row->source == STORE_SOURCE_FILE) {
@@ -62,20 +54,19 @@ static enum rk_status load_made(struct recovery *r, size_t branch, int64_t versi
     return RK_NOTFOUND;
 }
 
-/* Is the state now, to the bit, what was stored as that checkpoint? */
-static enum rk_status compare(struct trainee *t, const struct store_checkpoint *lost,
-                              struct rk_error *err)
+enum rk_status recovery_compare(struct trainee *t, const struct store_checkpoint *stored,
+                                struct rk_error *err)
 {
     struct checkpoint_bytes file = {0};
     struct store_checkpoint now = {0};
     enum rk_status status = checkpoint_write(t->served->model, live_served(&t->served->live),
-                                             t->learner, lost->version, &file, err);
+                                             t->learner, stored->version, &file, err);
 
     if (status == RK_OK) {
         checkpoint_seal(&file, &now);
-        if (memcmp(now.sha256, lost->sha256, sizeof now.sha256) != 0) {
+        if (memcmp(now.sha256, stored->sha256, sizeof now.sha256) != 0) {
             status = rk_fail(err, RK_MISMATCH, "version %lld does not come out as it was stored",
-                             (long long)lost->version);
+                             (long long)stored->version);
         }
     }
     free(file.bytes);
@@ -99,7 +90,7 @@ static enum rk_status make_again(struct recovery *r, const struct store_checkpoi
         status = trainee_repeat(r->t, r->store, lost->step, &own);
     }
     if (status == RK_OK) {
-        status = compare(r->t, lost, &own);
+        status = recovery_compare(r->t, lost, &own);
     }
     if (status != RK_OK) {
         return no_checkpoint(r, err);
@@ -109,8 +100,7 @@ static enum rk_status make_again(struct recovery *r, const struct store_checkpoi
     return RK_OK;
 }
 
-/* Loads what was activated, to go on from where it was activated. */
-static enum rk_status load_start(struct recovery *r, size_t branch, struct rk_error *err)
+enum rk_status recovery_start(struct recovery *r, size_t branch, struct rk_error *err)
 {
     const struct store_activation *activation = &r->lineage.activation[branch - 1];
     const struct store_checkpoint *row = lineage_start(&r->lineage, branch);
@@ -121,7 +111,7 @@ static enum rk_status load_start(struct recovery *r, size_t branch, struct rk_er
     if (row == NULL) {
         return no_checkpoint(r, err);
     }
-    status = load(r, row, &own);
+    status = recovery_load(r, row, &own);
     if (status != RK_OK) {
         status = make_again(r, row, err);
     }
@@ -143,7 +133,7 @@ static enum rk_status load_base(struct recovery *r, size_t branch, int64_t versi
     const enum rk_status status = load_made(r, branch, version);
 
     if (status == RK_NOTFOUND && branch > 0) {
-        return load_start(r, branch, err);
+        return recovery_start(r, branch, err);
     }
     return status == RK_OK ? RK_OK : no_checkpoint(r, err);
 }
@@ -174,7 +164,7 @@ static enum rk_status load_version(struct recovery *r, int64_t version)
     for (size_t i = 0; i < r->lineage.n; i++) {
         const struct store_checkpoint *row = &r->lineage.checkpoint[i];
         struct rk_error own = {0};
-        if (row->version == version && load(r, row, &own) == RK_OK) {
+        if (row->version == version && recovery_load(r, row, &own) == RK_OK) {
             return RK_OK;
         }
     }

@@ -77,9 +77,8 @@ static bool is_as_recorded(const struct trainee *t, const struct store_step *row
            (result->learned.updates > 0) == (row->outcome == STORE_PUBLISHED);
 }
 
-/* Takes a recorded step again. */
-static enum rk_status repeat(struct trainee *t, struct store *store, const struct store_step *row,
-                             struct rk_error *err)
+enum rk_status trainee_repeat_step(struct trainee *t, struct store *store,
+                                   const struct store_step *row, struct rk_error *err)
 {
     const struct cut_range range = {.from_seq = row->from_seq,
                                     .to_seq = row->to_seq,
@@ -90,6 +89,9 @@ static enum rk_status repeat(struct trainee *t, struct store *store, const struc
 
     if (status == RK_OK) {
         status = cut_groups(store, t->served->id, &t->served->config, &range, &t->cut, err);
+    }
+    if (status == RK_OK && t->watch.list != NULL) {
+        status = trainee_evaluate(t, &result.before, err);
     }
     if (status == RK_OK) {
         status = trainee_learn(t, &result, err);
@@ -132,7 +134,7 @@ enum rk_status trainee_repeat(struct trainee *t, struct store *store, int64_t la
         }
         for (size_t i = 0; i < n; i++) {
             if (status == RK_OK && rows[i].id <= last) {
-                status = repeat(t, store, &rows[i], err);
+                status = trainee_repeat_step(t, store, &rows[i], err);
             }
             free(rows[i].quarantined);
         }
