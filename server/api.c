@@ -39,6 +39,7 @@ static const struct api_route routes[] = {
     {"GET", "/v1/users/{}", API_NO_BODY, 0, api_user_get},
     {"DELETE", "/v1/users/{}", API_NO_BODY, 0, api_user_delete},
     {"GET", "/v1/rankings/{}", API_NO_BODY, 0, api_ranking},
+    {"POST", "/v1/backup", API_JSON_OR_NONE, API_BODY_SMALL, api_backup},
     {"GET", "/livez", API_NO_BODY, 0, api_livez},
     {"GET", "/readyz", API_NO_BODY, 0, api_readyz},
     {"GET", "/readyz/feedback", API_NO_BODY, 0, api_readyz_feedback},
@@ -219,7 +220,7 @@ size_t api_body_limit(struct api *api, const char *method, const char *path,
     bool known;
     const struct api_route *route = find_route(method, path, segment, length, &known);
 
-    *needed = route != NULL && route->body != API_NO_BODY;
+    *needed = route != NULL && route->body != API_NO_BODY && route->body != API_JSON_OR_NONE;
     if (route == NULL) {
         return 0;
     }
@@ -255,7 +256,8 @@ static bool check_body(struct api *api, const struct api_route *route, struct ap
     if (call->body_n > limit) {
         return !api_fail(call, PROBLEM_BODY_TOO_LARGE, "at most %zu bytes are taken here", limit);
     }
-    if (route->body == API_JSON && !is_type(call->content_type, "application/json")) {
+    if ((route->body == API_JSON || (route->body == API_JSON_OR_NONE && call->body_n > 0)) &&
+        !is_type(call->content_type, "application/json")) {
         return !api_fail(call, PROBLEM_UNSUPPORTED_MEDIA_TYPE, "send application/json");
     }
     if (route->body == API_JSON_OR_NDJSON && !is_type(call->content_type, "application/json") &&

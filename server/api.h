@@ -5,6 +5,7 @@
 #ifndef RANKD_SERVER_API_H
 #define RANKD_SERVER_API_H
 
+#include "backup.h"
 #include "catalogue.h"
 #include "emit.h"
 #include "metrics.h"
@@ -34,6 +35,7 @@ struct api {
     struct metrics *metrics;
     struct writer *writer;
     struct trainer *trainer;
+    struct backup *backup;
     struct api_slot *slot; /* (n_slots) */
     size_t n_slots;
     int64_t start_ns;

@@ -26,6 +26,7 @@ typedef bool (*api_handler)(struct api *api, struct api_slot *slot, struct api_c
 enum api_body {
     API_NO_BODY,
     API_JSON,
+    API_JSON_OR_NONE,
     API_JSON_OR_NDJSON,
     API_TENSORS /* a safetensors file of the model that the path names */
 };
@@ -137,6 +138,7 @@ bool api_users_put(struct api *api, struct api_slot *slot, struct api_call *call
 bool api_user_put(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_user_get(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_user_delete(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_backup(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_ranking(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_livez(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_readyz(struct api *api, struct api_slot *slot, struct api_call *call);

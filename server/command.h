@@ -13,6 +13,7 @@ int command_export(int argc, char *const *argv);
 int command_import(int argc, char *const *argv);
 int command_model(int argc, char *const *argv);
 int command_replay(int argc, char *const *argv);
+int command_backup(int argc, char *const *argv);
 int command_version(int argc, char *const *argv);
 
 #endif

@@ -28,6 +28,7 @@
     X(MIGRATION_COPIED, "migration_copied")           /* the copy is whole, nothing migrated */    \
     X(BEFORE_MIGRATION, "before_migration_commit")    /* a step done, not committed */             \
     X(STEP_REPEATED, "step_repeated")                 /* in recovery */                            \
+    X(BACKUP_CHECKED, "backup_checked")               /* whole, without its name */                \
     X(DRAINED, "drained")                             /* all answered, the rest still runs */      \
     X(WAL_CHECKPOINT, "wal_checkpoint")               /* on closing, before it */
 

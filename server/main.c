@@ -25,6 +25,7 @@ static const struct command commands[] = {
     {"import", command_import, "take in a model trained elsewhere"},
     {"model", command_model, "list, show, activate or delete models"},
     {"replay", command_replay, "do again what the log says: rankings, learning"},
+    {"backup", command_backup, "copy a database, checked"},
     {"version", command_version, "print the version"},
 };
 

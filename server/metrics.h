@@ -35,6 +35,8 @@
     X(LISTS_LEARNED, "rankd_lists_learned_total", "", "Lists learned from.")                       \
     X(LISTS_QUARANTINED, "rankd_lists_quarantined_total", "", "Lists put into quarantine.")        \
     X(CHECKPOINTS, "rankd_checkpoints_total", "", "Checkpoints stored.")                           \
+    X(BACKUPS_DONE, "rankd_backups_total", "result=\"done\"", "Backups by result.")                \
+    X(BACKUPS_FAILED, "rankd_backups_total", "result=\"failed\"", "")                              \
     X(COMMITS, "rankd_commits_total", "", "Transactions committed by the writer.")                 \
     X(STORAGE_ERRORS, "rankd_storage_errors_total", "kind=\"other\"",                              \
       "What failed of the storage; other: transactions that failed without its fault.")            \

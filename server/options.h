@@ -31,6 +31,8 @@
       "how long a ranking takes events")                                                           \
     X(checkpoint_s, NUMBER, "checkpoint-s", "60", 1, 86400, "s",                                   \
       "time between checkpoints of a model that learned")                                          \
+    X(backup_dir, TEXT, "backup-dir", "", 0, 0, "path",                                            \
+      "where POST /v1/backup writes; empty = the folder backups beside the database")              \
     X(queue_jobs, NUMBER, "queue-jobs", "10000", 1, 1000000, "events",                             \
       "events and other writes waiting for the disk, then 503")                                    \
     X(queue_mib, NUMBER, "queue-mib", "64", 1, 4096, "MiB", "the same in bytes")                   \

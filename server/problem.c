@@ -75,6 +75,12 @@ static const char *const explanation_of[PROBLEM_COUNT] = {
     [PROBLEM_BATCH_CONFLICT] =
         "A batch with this batch_id was taken in before, and its content was another one. Nothing "
         "was stored. Send the same content to repeat a batch, or give new content a new id.",
+    [PROBLEM_BACKUP_EXISTS] =
+        "There is a file of this name in the folder of backups, and none is ever replaced. Choose "
+        "another name, or leave it out: then one is made from the time and the log's end.",
+    [PROBLEM_BACKUP_RUNNING] =
+        "One backup is made at a time, and one is under way. Send the request again when that one "
+        "has been answered.",
     [PROBLEM_TRAINING_DISABLED] =
         "The configuration of this model says that it does not learn. PATCH the model with "
         "training.enabled true before asking it to train, pause or resume.",

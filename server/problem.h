@@ -30,6 +30,8 @@
     X(MODEL_EXISTS, "model-exists", 409, 0, "A model of this name has another configuration")      \
     X(DEFAULT_MODEL, "default-model", 409, 0, "The model \"default\" cannot be deleted")           \
     X(BATCH_CONFLICT, "batch-conflict", 409, 0, "The batch id was used with another body")         \
+    X(BACKUP_EXISTS, "backup-exists", 409, 0, "There is a backup of this name")                    \
+    X(BACKUP_RUNNING, "backup-running", 409, 0, "A backup is being made")                          \
     X(TRAINING_DISABLED, "training-disabled", 409, 0,                                              \
       "The model's configuration turns training off")                                              \
     X(TRAINING_PAUSED, "training-paused", 409, 0, "The model's training is paused")                \

@@ -125,9 +125,12 @@ void service_tick(struct service *service)
     note_jump(clock_steer());
 }
 
-/* What the end before left in the write-ahead log has been taken up. */
+/* What the end before left in the write-ahead log has been taken up; what is served is a backup. */
 static void note_recovery(struct service *service, const struct store *store)
 {
+    if (store_restored(store) >= 0) {
+        log_notice("db_restored", log_number("seq", store_restored(store)));
+    }
     if (store_wal_found(store) > 0) {
         log_warn("recovered", log_number("unclean", 1),
                  log_number("wal_bytes", store_wal_found(store)));
@@ -236,6 +239,11 @@ enum rk_status service_start(struct service *service, struct rk_error *err)
         status = start_trainer(service, n_slots, err);
     }
     if (status == RK_OK) {
+        status = backup_start(service->options.db, service->options.backup_dir, service->metrics,
+                              &service->backup, err);
+        service->api.backup = service->backup;
+    }
+    if (status == RK_OK) {
         status = api_init(&service->api, service->options.db, n_slots, err);
     }
     return status;
@@ -252,6 +260,7 @@ void service_stop(struct service *service)
         log_info("drained", log_number("left", (int64_t)left));
     }
     failpoint(FAILPOINT_DRAINED);
+    backup_stop(&service->backup);
     trainer = atomic_exchange(&service->trainer, NULL);
     trainer_stop(&trainer);
     writer_stop(&service->writer);

@@ -24,6 +24,7 @@ struct service {
     struct models models;
     struct writer *writer;
     _Atomic(struct trainer *) trainer; /* the writer looks for it while it is still being made */
+    struct backup *backup;
     struct api api;
     struct http *http;
     struct http *ops;

@@ -15,6 +15,16 @@ int shell_fail(const char *command, int code, const char *format, va_list argume
     return code;
 }
 
+int shell_say(const char *command, int code, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    code = shell_fail(command, code, format, arguments);
+    va_end(arguments);
+    return code;
+}
+
 int shell_exit_code(enum rk_status status)
 {
     switch (status) {

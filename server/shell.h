@@ -14,6 +14,10 @@
 int shell_fail(const char *command, int code, const char *format, va_list arguments)
     __attribute__((format(printf, 3, 0)));
 
+/** The same with what is said as it is written. */
+int shell_say(const char *command, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /** The exit code of a status: EX_DATAERR, EX_NOINPUT, EX_CONFIG, EX_IOERR ... */
 int shell_exit_code(enum rk_status status);
 

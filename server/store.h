@@ -11,6 +11,7 @@
 #define RANKD_SERVER_STORE_H
 
 #include <rankd/status.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -65,6 +66,12 @@ RK_MUST_CHECK enum rk_status store_open_reader(const char *path, struct store **
  * clean end, as store_close makes it.
  */
 int64_t store_wal_found(const struct store *store);
+
+/**
+ * The end of the log in the backup that the file still was when the writing connection was opened; -1
+ * where it was none.
+ */
+int64_t store_restored(const struct store *store);
 
 /**
  * Closes a connection; the writing one checkpoints the write-ahead log back into the file and empties
@@ -140,6 +147,35 @@ int64_t store_wal_bytes(const struct store *store);
  * anew. Nobody else does; outside a transaction.
  */
 RK_MUST_CHECK enum rk_status store_copy_back(struct store *store, struct rk_error *err);
+
+/* ---- backup ---- */
+
+struct store_backup {
+    int64_t seq;                /* the end of the log in it */
+    int64_t bytes;              /* of the file */
+    enum store_trouble trouble; /* of a failure */
+};
+
+/**
+ * Copies a database, which may be written meanwhile, to a new file: all that was committed before the
+ * call is in it, and no transaction by half; and reads the copy through for damage. Reads on a
+ * connection of its own, which makes no checkpoint.
+ *
+ * @param part    one of that name is replaced. On error there is none.
+ * @param cancel  where it becomes true, the copy is given up; NULL: never.
+ * @return RK_OK; RK_BUSY: given up; RK_MISMATCH: the schema has to be migrated first; RK_CORRUPT: the
+ *         database or the copy is damaged; RK_IO; RK_NOMEM. Threads: any.
+ */
+RK_MUST_CHECK enum rk_status store_backup(const char *path, const char *part,
+                                          const atomic_bool *cancel, struct store_backup *backup,
+                                          struct rk_error *err);
+
+/**
+ * Syncs the copy, gives it its name, and syncs the folder. On error the copy is removed.
+ * @return RK_OK; RK_INVALID: there is a file of that name; RK_IO.
+ */
+RK_MUST_CHECK enum rk_status store_backup_keep(const char *part, const char *to,
+                                               struct store_backup *backup, struct rk_error *err);
 
 /* ---- log ---- */
 

@@ -35,10 +35,19 @@ struct store {
     int code;              /* SQLite's result code of the last use that ended; kept by a rollback */
     int64_t wal_found;     /* bytes of write-ahead log beside the file before it was opened */
     int system_code;       /* errno, where that is of input or output */
+    int64_t restored_seq;  /* the log's end in the copy that the file was when it was opened; -1 */
     int64_t checkpoint_id; /* the largest id given out on this connection */
     char *lent;            /* (lent_room) what get functions lend until the next call */
     size_t lent_room;
     struct store_statement statements[STORE_STATEMENTS]; /* filled from the front */
+};
+
+/* What a connection is for. */
+enum store_use {
+    STORE_WRITES,
+    STORE_READS,
+    STORE_COPIES, /* reads, and writes a copy */
+    STORE_LOOKS   /* reads a file that nobody writes, and leaves nothing beside it */
 };
 
 struct sql {
@@ -103,6 +112,10 @@ RK_MUST_CHECK enum rk_status store_append(struct store *store, const char *kind,
 RK_MUST_CHECK enum rk_status store_connect(const char *name, const char *path, int flags,
                                            sqlite3 **db, struct rk_error *err);
 
+/** Opens a connection, with none of store_open's looks before it. @return as store_open. */
+RK_MUST_CHECK enum rk_status store_open_as(const char *path, enum store_use use,
+                                           struct store **store, struct rk_error *err);
+
 /**
  * Fills err from a failure while opening. @return RK_CORRUPT: damaged or not a database; RK_NOMEM;
  * RK_IO.
@@ -111,6 +124,28 @@ enum rk_status store_open_fail(sqlite3 *db, const char *path, struct rk_error *e
 
 /** The size of <path><ending>; -1: there is no such file. */
 int64_t store_size_beside(const char *path, const char *ending);
+
+/** Opens the file as if there were no write-ahead log, which it leaves as it is, or does not make. */
+RK_MUST_CHECK enum rk_status store_open_alone(const char *path, sqlite3 **db, struct rk_error *err);
+
+/**
+ * Reads a file through for damage: its pages, and whether its rows agree. @return RK_OK; RK_CORRUPT with
+ * the first that was found; RK_IO; RK_NOMEM.
+ */
+RK_MUST_CHECK enum rk_status store_check(sqlite3 *db, const char *path, struct rk_error *err);
+
+/**
+ * Copies the database to a new file. One of that name is removed first; what is there after a failure
+ * is the caller's to remove.
+ *
+ * @param code  out: SQLite's code of a failure. @return RK_OK; RK_IO; RK_NOMEM.
+ */
+RK_MUST_CHECK enum rk_status store_copy_write(sqlite3 *db, const char *part, int *code,
+                                              struct rk_error *err);
+
+/** Syncs a file, gives it its name, and syncs the folder. */
+RK_MUST_CHECK enum rk_status store_copy_keep(const char *part, const char *to, int *code,
+                                             struct rk_error *err);
 
 /**
  * Refuses a file that is not rankd's, too new or damaged, and leaves it as it is. A missing or

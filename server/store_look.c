@@ -124,6 +124,13 @@ enum rk_status store_quick_check(sqlite3 *db, const char *path, struct rk_error 
     return check_pages(db, "PRAGMA quick_check(1)", path, err);
 }
 
+enum rk_status store_check(sqlite3 *db, const char *path, struct rk_error *err)
+{
+    enum rk_status status = check_pages(db, "PRAGMA integrity_check(1)", path, err);
+    return status == RK_OK ? check_rows(db, path, err) : status;
+}
+
+/* A large file is not read through at each start. */
 static enum rk_status check(sqlite3 *db, const char *path, struct rk_error *err)
 {
     int64_t pages = 0, page_bytes = 0;
@@ -131,11 +138,7 @@ static enum rk_status check(sqlite3 *db, const char *path, struct rk_error *err)
         read_int(db, "PRAGMA page_size", &page_bytes) != SQLITE_OK) {
         return store_open_fail(db, path, err);
     }
-    if (pages * page_bytes > CHECKED_BYTES) {
-        return RK_OK;
-    }
-    enum rk_status status = check_pages(db, "PRAGMA integrity_check(1)", path, err);
-    return status == RK_OK ? check_rows(db, path, err) : status;
+    return pages * page_bytes > CHECKED_BYTES ? RK_OK : store_check(db, path, err);
 }
 
 /* ---- looking ---- */
@@ -170,8 +173,7 @@ static char *immutable_uri(const char *path)
     return uri;
 }
 
-/* The file as if there were no write-ahead log, which it leaves as it is, or does not make. */
-static enum rk_status open_alone(const char *path, sqlite3 **db, struct rk_error *err)
+enum rk_status store_open_alone(const char *path, sqlite3 **db, struct rk_error *err)
 {
     char *uri = immutable_uri(path);
     if (uri == NULL) {
@@ -197,7 +199,7 @@ static enum rk_status check_log(sqlite3 *db, const char *path, struct rk_error *
     int64_t id_alone = 0, id = 0, end_alone = 0, end_now = 0;
     enum rk_status status = RK_OK;
 
-    if (open_alone(path, &alone, NULL) != RK_OK) {
+    if (store_open_alone(path, &alone, NULL) != RK_OK) {
         return RK_OK;
     }
     (void)read_int(alone, identity, &id_alone);
@@ -230,7 +232,7 @@ enum rk_status store_look(const char *path, struct rk_error *err)
     sqlite3 *db = NULL;
     int version = 0;
     enum rk_status status = killed ? store_connect(path, path, SQLITE_OPEN_READONLY, &db, err)
-                                   : open_alone(path, &db, err);
+                                   : store_open_alone(path, &db, err);
     if (status != RK_OK) {
         return status;
     }

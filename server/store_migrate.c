@@ -2,14 +2,11 @@
  * Migrations: from the schema a file has to the one this binary knows, forward only.
  *
  * Each step and its user_version are one transaction, so that a file is always at one schema or the
- * next. A file that has data is copied first: whole, synced, and only then under its name.
+ * next. A file that has data is copied first.
  */
 #include "failpoint.h"
 #include "store_impl.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,36 +34,6 @@ int store_schema_latest(const struct embedded_file *files)
     return latest;
 }
 
-static int sync_path(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return -1;
-    }
-    int result = fsync(fd);
-    (void)close(fd);
-    return result;
-}
-
-static enum rk_status copy_into(sqlite3 *db, const char *to, struct rk_error *err)
-{
-    sqlite3_stmt *stmt = NULL;
-    int code = sqlite3_prepare_v2(db, "VACUUM INTO ?", -1, &stmt, NULL);
-    if (code == SQLITE_OK) {
-        code = sqlite3_bind_text(stmt, 1, to, -1, SQLITE_STATIC);
-    }
-    if (code == SQLITE_OK) {
-        code = sqlite3_step(stmt);
-    }
-    enum rk_status status = RK_OK;
-    if (code != SQLITE_DONE) {
-        status = rk_fail(err, RK_IO, "cannot copy the database before migrating: %s",
-                         sqlite3_errmsg(db));
-    }
-    (void)sqlite3_finalize(stmt);
-    return status;
-}
-
 /*
  * Makes <path>.before-<number>. The number is of the migration that comes next, not of the last one:
  * a start after one that died between two must not replace the copy that was made before the first.
@@ -74,22 +41,18 @@ static enum rk_status copy_into(sqlite3 *db, const char *to, struct rk_error *er
 static enum rk_status keep_copy(sqlite3 *db, const char *path, int number, struct rk_error *err)
 {
     char to[PATH_ROOM], part[PATH_ROOM];
+    int code = SQLITE_OK;
     int n = snprintf(part, sizeof part, "%s.before-%d.part", path, number);
     if (n < 0 || (size_t)n >= sizeof part) {
         return rk_fail(err, RK_IO, "the path is too long to copy the database before migrating");
     }
     (void)snprintf(to, sizeof to, "%.*s", n - (int)strlen(".part"), part);
-    (void)unlink(part); /* of a copy that was cut off */
-    enum rk_status status = copy_into(db, part, err);
-    if (status == RK_OK && (sync_path(part) != 0 || rename(part, to) != 0)) {
-        status = rk_fail(err, RK_IO, "cannot keep %s: %s", to, strerror(errno));
+    enum rk_status status = store_copy_write(db, part, &code, err);
+    if (status == RK_OK) {
+        status = store_copy_keep(part, to, &code, err);
     }
     if (status != RK_OK) {
         (void)unlink(part);
-        return status;
-    }
-    if (sync_path(dirname(part)) != 0) {
-        status = rk_fail(err, RK_IO, "cannot sync the folder of %s: %s", path, strerror(errno));
     }
     return status;
 }

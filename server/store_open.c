@@ -120,13 +120,31 @@ static enum rk_status prepare_to_write(struct store *store, struct rk_error *err
     return status == RK_OK ? store_note_files(store, err) : status;
 }
 
-static enum rk_status prepare_to_read(sqlite3 *db, const char *path, struct rk_error *err)
+/* A backup has become what is served: its first opening takes the mark of a copy off. */
+static enum rk_status take_mark(struct store *store, struct rk_error *err)
 {
+    struct sql sql = sql_start(store, "SELECT seq FROM sqlite_sequence WHERE name = 'copy'");
+    if (sql_step(&sql)) {
+        store->restored_seq = sqlite3_column_int64(sql.stmt, 0);
+    }
+    enum rk_status status = sql_end(&sql, err);
+    if (status == RK_OK && store->restored_seq >= 0 &&
+        sqlite3_exec(store->db, "DELETE FROM sqlite_sequence WHERE name = 'copy'", NULL, NULL,
+                     NULL) != SQLITE_OK) {
+        status = store_open_fail(store->db, store->path, err);
+    }
+    return status;
+}
+
+static enum rk_status prepare_to_read(sqlite3 *db, const char *path, enum store_use use,
+                                      struct rk_error *err)
+{
+    const bool copies = use == STORE_COPIES; /* VACUUM INTO attaches its target and writes to it */
     int version = 0;
-    (void)sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
+    (void)sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, copies ? 1 : 0);
     (void)sqlite3_wal_autocheckpoint(db, 0);
     (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    if (sqlite3_exec(db, "PRAGMA query_only = ON", NULL, NULL, NULL) != SQLITE_OK) {
+    if (!copies && sqlite3_exec(db, "PRAGMA query_only = ON", NULL, NULL, NULL) != SQLITE_OK) {
         return store_open_fail(db, path, err);
     }
     enum rk_status status = store_identify(db, path, &version, err);
@@ -136,19 +154,26 @@ static enum rk_status prepare_to_read(sqlite3 *db, const char *path, struct rk_e
     return status;
 }
 
-static enum rk_status open_as(const char *path, bool writer, struct store **store,
-                              struct rk_error *err)
+enum rk_status store_open_as(const char *path, enum store_use use, struct store **store,
+                             struct rk_error *err)
 {
+    const bool writer = use == STORE_WRITES;
     struct store *made = calloc(1, sizeof *made);
     if (made == NULL) {
         return rk_fail(err, RK_NOMEM, "out of memory for a connection");
     }
     int flags = writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
     made->path = strdup(path);
+    made->restored_seq = -1;
     enum rk_status status = made->path == NULL ? rk_fail(err, RK_NOMEM, "out of memory for a path")
-                                               : store_connect(path, path, flags, &made->db, err);
+                            : use == STORE_LOOKS && store_size_beside(path, "-wal") <= 0
+                                ? store_open_alone(path, &made->db, err)
+                                : store_connect(path, path, flags, &made->db, err);
     if (status == RK_OK) {
-        status = writer ? prepare_to_write(made, err) : prepare_to_read(made->db, path, err);
+        status = writer ? prepare_to_write(made, err) : prepare_to_read(made->db, path, use, err);
+    }
+    if (status == RK_OK && writer) {
+        status = take_mark(made, err);
     }
     if (status == RK_OK) {
         made->writer = writer;
@@ -164,7 +189,7 @@ enum rk_status store_open(const char *path, struct store **store, struct rk_erro
     const int64_t wal = store_size_beside(path, "-wal");
     enum rk_status status = store_look(path, err);
     if (status == RK_OK) {
-        status = open_as(path, true, store, err);
+        status = store_open_as(path, STORE_WRITES, store, err);
     }
     if (status == RK_OK) {
         (*store)->wal_found = wal > 0 ? wal : 0;
@@ -177,9 +202,14 @@ int64_t store_wal_found(const struct store *store)
     return store->wal_found;
 }
 
+int64_t store_restored(const struct store *store)
+{
+    return store->restored_seq;
+}
+
 enum rk_status store_open_reader(const char *path, struct store **store, struct rk_error *err)
 {
-    return open_as(path, false, store, err);
+    return store_open_as(path, STORE_READS, store, err);
 }
 
 static void close_connection(struct store *store)
