@@ -9,15 +9,17 @@ CREATE TABLE log (
 INSERT INTO sqlite_sequence (name, seq) VALUES ('identity', random());
 CREATE INDEX log_learned ON log (model, seq) WHERE kind IN ('event', 'batch');
 CREATE INDEX log_served ON log (model, seq) WHERE kind = 'ranking';
+CREATE INDEX log_learned_by_all ON log (seq) WHERE kind IN ('event', 'batch');
 
 -- A name that is deleted and made again is a new model with a new id.
 CREATE TABLE model (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     name       TEXT    NOT NULL,
-    config     TEXT    NOT NULL,  -- JSON, all defaults filled in
-    seq        INTEGER NOT NULL,  -- log position of its creation: it learns from there on
+    config     TEXT    NOT NULL,  -- JSON, all defaults filled in, as it was made
+    seq        INTEGER NOT NULL,  -- log position of its creation
     time_ms    INTEGER NOT NULL,
     paused     INTEGER NOT NULL DEFAULT 0,
+    hashed     INTEGER NOT NULL,  -- its features are: models that learn from all such read its log
     deleted_ms INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX model_name ON model (name) WHERE deleted_ms IS NULL;

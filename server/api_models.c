@@ -154,6 +154,25 @@ static void answer_train(struct api_waiting *waiting)
     (void)api_answer(waiting->call, command->unfinished ? 202 : 200);
 }
 
+/* ?from_seq=N: how far back in the log a new model starts to learn. */
+static bool read_from_seq(const struct api_call *call, struct trainer_command *command,
+                          struct problem *problem)
+{
+    char text[20];
+    size_t digits;
+
+    command->goes_back = api_query(call, "from_seq", text, sizeof text);
+    if (!command->goes_back) {
+        return true;
+    }
+    digits = strspn(text, "0123456789");
+    if (digits < 1 || digits > 16 || text[digits] != '\0') {
+        return problem_set(problem, PROBLEM_VALIDATION_FAILED, "from_seq is a log position");
+    }
+    command->from_seq = strtoll(text, NULL, 10);
+    return true;
+}
+
 bool api_model_put(struct api *api, struct api_slot *slot, struct api_call *call)
 {
     struct api_waiting *waiting;
@@ -171,7 +190,8 @@ bool api_model_put(struct api *api, struct api_slot *slot, struct api_call *call
     if (waiting == NULL) {
         return api_fail(call, PROBLEM_OUT_OF_MEMORY, "no memory for a request");
     }
-    read = json_parse(call->body, call->body_n, CODEC_BUDGET, &document, &root, &problem) &&
+    read = read_from_seq(call, &waiting->command, &problem) &&
+           json_parse(call->body, call->body_n, CODEC_BUDGET, &document, &root, &problem) &&
            model_config_read(&root, call->lenient, &waiting->command.config, &problem);
     json_close(&document);
     if (!read) {

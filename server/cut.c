@@ -21,6 +21,11 @@ void cut_deinit(struct cut *cut)
     *cut = (struct cut){0};
 }
 
+int64_t cut_whose(int64_t model, const struct model_config *config)
+{
+    return config->training.source == MODEL_SOURCE_ALL ? STORE_ALL_HASHED : model;
+}
+
 int64_t cut_window_ms(const struct model_config *config)
 {
     return config->training.attribution_s * 1000;
@@ -80,7 +85,7 @@ enum rk_status cut_leads(struct cut_met *met, const struct store_record *record,
 /* ---- planning ---- */
 
 /* The seq up to which records of (from_seq, log_end] lead to at most batch_groups lists. */
-static enum rk_status plan_records(struct store *store, int64_t model,
+static enum rk_status plan_records(struct store *store, int64_t whose,
                                    const struct model_config *config, int64_t log_end,
                                    struct cut_range *range, struct rk_error *err)
 {
@@ -92,7 +97,7 @@ static enum rk_status plan_records(struct store *store, int64_t model,
 
     range->to_seq = log_end;
     while (n == CUT_PAGE && range->to_seq == log_end && status == RK_OK) {
-        status = store_read_records(store, model, after, log_end, records, &n, err);
+        status = store_read_records(store, whose, after, log_end, records, &n, err);
         for (size_t i = 0; i < n && status == RK_OK; i++) {
             bool leads;
             status = cut_leads(&met, &records[i], config, &leads, err);
@@ -107,7 +112,7 @@ static enum rk_status plan_records(struct store *store, int64_t model,
     return status;
 }
 
-static enum rk_status plan_due(struct store *store, int64_t model,
+static enum rk_status plan_due(struct store *store, int64_t whose,
                                const struct model_config *config, int64_t log_end, int64_t ended_ms,
                                struct cut_range *range, struct rk_error *err)
 {
@@ -118,7 +123,7 @@ static enum rk_status plan_due(struct store *store, int64_t model,
     if (seqs == NULL) {
         return rk_fail(err, RK_NOMEM, "out of memory for a step");
     }
-    status = store_read_due(store, model, range->due_from, log_end, ended_ms, seqs, &n, err);
+    status = store_read_due(store, whose, range->due_from, log_end, ended_ms, seqs, &n, err);
     if (status == RK_OK && n > 0) {
         range->due_to = seqs[n - 1];
     }
@@ -130,11 +135,11 @@ enum rk_status cut_plan(struct store *store, int64_t model, const struct model_c
                         int64_t log_end, int64_t now_ms, struct cut_range *range,
                         struct rk_error *err)
 {
-    const int64_t window_ms = cut_window_ms(config);
-    const enum rk_status status = plan_records(store, model, config, log_end, range, err);
+    const int64_t whose = cut_whose(model, config), window_ms = cut_window_ms(config);
+    const enum rk_status status = plan_records(store, whose, config, log_end, range, err);
 
     range->due_to = range->due_from;
     return status == RK_OK && window_ms > 0
-               ? plan_due(store, model, config, log_end, now_ms - window_ms, range, err)
+               ? plan_due(store, whose, config, log_end, now_ms - window_ms, range, err)
                : status;
 }

@@ -320,7 +320,7 @@ static enum rk_status add(const struct cutting *c, enum source source, int64_t s
     return RK_OK;
 }
 
-static enum rk_status add_records(const struct cutting *c, int64_t model, struct rk_error *err)
+static enum rk_status add_records(const struct cutting *c, int64_t whose, struct rk_error *err)
 {
     struct store_record records[CUT_PAGE];
     struct cut_met met = {0};
@@ -329,7 +329,7 @@ static enum rk_status add_records(const struct cutting *c, int64_t model, struct
     enum rk_status status = RK_OK;
 
     while (n == CUT_PAGE && status == RK_OK) {
-        status = store_read_records(c->store, model, after, c->range->to_seq, records, &n, err);
+        status = store_read_records(c->store, whose, after, c->range->to_seq, records, &n, err);
         for (size_t i = 0; i < n && status == RK_OK; i++) {
             const struct store_record *record = &records[i];
             const bool batch = record->kind == STORE_RECORD_BATCH;
@@ -346,7 +346,7 @@ static enum rk_status add_records(const struct cutting *c, int64_t model, struct
     return status;
 }
 
-static enum rk_status add_due(const struct cutting *c, int64_t model, struct rk_error *err)
+static enum rk_status add_due(const struct cutting *c, int64_t whose, struct rk_error *err)
 {
     const struct cut_range *range = c->range;
     int64_t seqs[CUT_PAGE];
@@ -355,7 +355,7 @@ static enum rk_status add_due(const struct cutting *c, int64_t model, struct rk_
     enum rk_status status = RK_OK;
 
     while (n == CUT_PAGE && after < range->due_to && status == RK_OK) {
-        status = store_read_due(c->store, model, after, range->due_to, INT64_MAX, seqs, &n, err);
+        status = store_read_due(c->store, whose, after, range->due_to, INT64_MAX, seqs, &n, err);
         for (size_t i = 0; i < n && status == RK_OK; i++) {
             after = seqs[i];
             status = add(c, RANKING_ENDED, seqs[i], 0, err);
@@ -368,12 +368,13 @@ enum rk_status cut_groups(struct store *store, int64_t model, const struct model
                           const struct cut_range *range, struct cut *cut, struct rk_error *err)
 {
     const struct cutting cutting = {.store = store, .config = config, .range = range, .cut = cut};
+    const int64_t whose = cut_whose(model, config);
     enum rk_status status;
 
     for (size_t i = 0; i < cut->n; i++) {
         rk_group_destroy(&cut->group[i]);
     }
     cut->n = cut->n_untaught = 0;
-    status = add_records(&cutting, model, err);
-    return status == RK_OK ? add_due(&cutting, model, err) : status;
+    status = add_records(&cutting, whose, err);
+    return status == RK_OK ? add_due(&cutting, whose, err) : status;
 }

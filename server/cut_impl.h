@@ -23,6 +23,9 @@ RK_MUST_CHECK enum rk_status cut_leads(struct cut_met *met, const struct store_r
                                        const struct model_config *config, bool *leads,
                                        struct rk_error *err);
 
+/* Whose records a model learns from, as the store asks. */
+int64_t cut_whose(int64_t model, const struct model_config *config);
+
 /* How long a ranking waits for its events; 0 = a list without events is never learned from. */
 int64_t cut_window_ms(const struct model_config *config);
 

@@ -252,6 +252,24 @@ static bool check_lists(const struct json_node *root, const struct model_config 
                         "training.update_groups must be 2 or more");
 }
 
+/* The ids and features of others' lists are names. */
+static bool check_source(const struct json_node *root, const struct model_config *config,
+                         struct problem *problem)
+{
+    struct json_node training;
+    bool known;
+    const bool joint = model_field_find("users", "space", config, &known) != NULL;
+    const bool indexed = config->model.features.kind == RK_INDEXED ||
+                         (joint && (config->model.users.kind == RK_INDEXED ||
+                                    config->model.items.kind == RK_INDEXED));
+
+    return config->training.source != MODEL_SOURCE_ALL || !indexed ||
+           json_problem(json_member(root, "training", &training) ? &training : root,
+                        PROBLEM_INVALID_MODEL, problem,
+                        "source all is for a model with hashed features and ids: it learns from "
+                        "the lists of all such models");
+}
+
 bool model_config_read(const struct json_node *node, bool lenient, struct model_config *config,
                        struct problem *problem)
 {
@@ -264,7 +282,8 @@ bool model_config_read(const struct json_node *node, bool lenient, struct model_
     return read_top(node, config, problem) && read_groups(node, lenient, config, problem) &&
            model_loss_read(node, lenient, config, problem) &&
            model_labels_read(node, config, problem) && check_sizes(node, config, problem) &&
-           check_columns(node, config, problem) && check_lists(node, config, problem);
+           check_columns(node, config, problem) && check_lists(node, config, problem) &&
+           check_source(node, config, problem);
 }
 
 bool model_config_parse(const char *text, size_t n, struct model_config *config,

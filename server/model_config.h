@@ -33,7 +33,8 @@ enum model_negatives {
 
 /* Whose lists a model learns from. */
 enum model_source {
-    MODEL_SOURCE_OWN /* rankings it served, and batches that name it */
+    MODEL_SOURCE_OWN, /* rankings it served, and batches that name it */
+    MODEL_SOURCE_ALL  /* those of all models whose features are hashed, its own among them */
 };
 
 struct model_training {

@@ -13,7 +13,7 @@ static const char *const reductions[] = {
 static const char *const targets[] = {"label_norm", "softmax_label", NULL};
 static const char *const places[] = {"scores", "embeddings", NULL};
 static const char *const heads[] = {"shared", "separate", NULL};
-static const char *const sources[] = {"own", NULL};
+static const char *const sources[] = {"own", "all", NULL};
 static const char *const negatives[] = {"shown", "examined", NULL};
 
 #define AT(member) offsetof(struct model_config, member)
@@ -156,7 +156,7 @@ const struct model_field model_fields[] = {
     {"init.std", FIELD_REAL, AT(model.init_std), 1e-9, 10, NULL, always, 0, "deviation of the initial embeddings"},
     {"init.seed", FIELD_U64, AT(model.init_seed), 0, 9007199254740991, NULL, always, 0, "seed of the initial embeddings"},
     {"training.enabled", FIELD_BOOLEAN, AT(training.enabled), 0, 0, NULL, always, 0, "learn at all"},
-    {"training.source", FIELD_CHOICE, AT(training.source), 0, 0, sources, always, 0, "whose lists are learned from"},
+    {"training.source", FIELD_CHOICE, AT(training.source), 0, 0, sources, always, 0, "whose lists are learned from: its own, or those of all models with hashed features"},
     {"training.update_groups", FIELD_I64, AT(training.update_groups), 1, 10000, NULL, always, 0, "lists per optimizer update"},
     {"training.batch_groups", FIELD_I64, AT(training.batch_groups), 1, 10000, NULL, always, 0, "lists per step at most"},
     {"training.attribution_s", FIELD_I64, AT(training.attribution_s), 0, 86400, NULL, always, 0, "seconds a list waits for its events; 0 = a click is learned from at once; 600 by default for joint and bce_with_logits"},

@@ -182,6 +182,10 @@ RK_MUST_CHECK enum rk_status store_backup_keep(const char *part, const char *to,
 /** The last seq of the log, 0 when empty. */
 RK_MUST_CHECK enum rk_status store_log_end(struct store *store, int64_t *seq, struct rk_error *err);
 
+/** The position before the first record that is kept: what is after it can be read. */
+RK_MUST_CHECK enum rk_status store_log_start(struct store *store, int64_t *seq,
+                                             struct rk_error *err);
+
 /** The time of the last record, 0 when there is none: none before it has a later one. */
 RK_MUST_CHECK enum rk_status store_log_time(struct store *store, int64_t *time_ms,
                                             struct rk_error *err);
@@ -292,16 +296,19 @@ struct store_record {
     int64_t ranking; /* event: its ranking's seq */
 };
 
+/* Instead of a model: all whose features are hashed, also those that were deleted since. */
+#define STORE_ALL_HASHED INT64_C(0)
+
 /**
  * The events and batches of a model in (after, upto], at most n, in order. @param n  in: room; out:
- * how many. Only a model's own rankings and batches.
+ * how many. @param model  whose rankings and batches, or STORE_ALL_HASHED.
  */
 RK_MUST_CHECK enum rk_status store_read_records(struct store *store, int64_t model, int64_t after,
                                                 int64_t upto, struct store_record *records,
                                                 size_t *n, struct rk_error *err);
 
 /**
- * The rankings a model served in (after, upto] no later than time_ms, at most n seqs, in order;
+ * The rankings a model (or STORE_ALL_HASHED) served in (after, upto] no later than time_ms, at most n seqs, in order;
  * stops at the first later one.
  */
 RK_MUST_CHECK enum rk_status store_read_due(struct store *store, int64_t model, int64_t after,

@@ -21,6 +21,21 @@ enum rk_status store_log_end(struct store *store, int64_t *seq, struct rk_error 
     return status;
 }
 
+enum rk_status store_log_start(struct store *store, int64_t *seq, struct rk_error *err)
+{
+    struct sql sql = sql_start(store, "SELECT min(seq) - 1 FROM log");
+    bool empty = !sql_step(&sql) || sqlite3_column_type(sql.stmt, 0) == SQLITE_NULL;
+    int64_t start = empty ? 0 : sqlite3_column_int64(sql.stmt, 0);
+    enum rk_status status = sql_end(&sql, err);
+    if (status == RK_OK && empty) {
+        return store_log_end(store, seq, err);
+    }
+    if (status == RK_OK) {
+        *seq = start;
+    }
+    return status;
+}
+
 enum rk_status store_log_time(struct store *store, int64_t *time_ms, struct rk_error *err)
 {
     struct sql sql = sql_start(store, "SELECT time_ms FROM log ORDER BY seq DESC LIMIT 1");

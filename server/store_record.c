@@ -11,17 +11,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Which models are, is decided when they are made and never changes, so a range reads the same again. */
+#define IS_HASHED "l.model IN (SELECT id FROM model WHERE hashed) "
+
+static void bind_range(struct sql *sql, int64_t model, int64_t after, int64_t upto)
+{
+    sql_bind_int(sql, after);
+    sql_bind_int(sql, upto);
+    if (model != STORE_ALL_HASHED) {
+        sql_bind_int(sql, model);
+    }
+}
+
 enum rk_status store_read_records(struct store *store, int64_t model, int64_t after, int64_t upto,
                                   struct store_record *records, size_t *n, struct rk_error *err)
 {
-    struct sql sql = sql_start(
-        store, "SELECT l.seq, l.time_ms, l.kind = 'batch', e.ranking FROM log l "
-               "LEFT JOIN event e ON e.seq = l.seq "
-               "WHERE l.model = ? AND l.seq > ? AND l.seq <= ? AND l.kind IN ('event', 'batch') "
-               "ORDER BY l.seq LIMIT ?");
-    sql_bind_int(&sql, model);
-    sql_bind_int(&sql, after);
-    sql_bind_int(&sql, upto);
+    static const char of_one[] =
+        "SELECT l.seq, l.time_ms, l.kind = 'batch', e.ranking FROM log l "
+        "LEFT JOIN event e ON e.seq = l.seq "
+        "WHERE l.seq > ? AND l.seq <= ? AND l.kind IN ('event', 'batch') AND l.model = ? "
+        "ORDER BY l.seq LIMIT ?";
+    static const char of_all[] =
+        "SELECT l.seq, l.time_ms, l.kind = 'batch', e.ranking "
+        "FROM log l INDEXED BY log_learned_by_all LEFT JOIN event e ON e.seq = l.seq "
+        "WHERE l.seq > ? AND l.seq <= ? AND l.kind IN ('event', 'batch') AND " IS_HASHED
+        "ORDER BY l.seq LIMIT ?";
+    struct sql sql = sql_start(store, model == STORE_ALL_HASHED ? of_all : of_one);
+    bind_range(&sql, model, after, upto);
     sql_bind_int(&sql, (int64_t)*n);
     size_t read = 0;
     while (sql_step(&sql)) {
@@ -42,12 +58,16 @@ enum rk_status store_read_records(struct store *store, int64_t model, int64_t af
 enum rk_status store_read_due(struct store *store, int64_t model, int64_t after, int64_t upto,
                               int64_t time_ms, int64_t *seqs, size_t *n, struct rk_error *err)
 {
-    struct sql sql = sql_start(store, "SELECT seq, time_ms FROM log WHERE model = ? AND seq > ? "
-                                      "AND seq <= ? AND kind = 'ranking' "
-                                      "ORDER BY seq LIMIT ?");
-    sql_bind_int(&sql, model);
-    sql_bind_int(&sql, after);
-    sql_bind_int(&sql, upto);
+    static const char of_one[] = "SELECT l.seq, l.time_ms FROM log l "
+                                 "WHERE l.seq > ? AND l.seq <= ? AND l.kind = 'ranking' AND "
+                                 "l.model = ? ORDER BY l.seq LIMIT ?";
+    /* Most records are rankings: they are read in the order of the log, without an index. */
+    static const char of_all[] =
+        "SELECT l.seq, l.time_ms FROM log l "
+        "WHERE l.seq > ? AND l.seq <= ? AND l.kind = 'ranking' AND " IS_HASHED
+        "ORDER BY l.seq LIMIT ?";
+    struct sql sql = sql_start(store, model == STORE_ALL_HASHED ? of_all : of_one);
+    bind_range(&sql, model, after, upto);
     sql_bind_int(&sql, (int64_t)*n);
     size_t read = 0;
     while (sql_step(&sql) && sqlite3_column_int64(sql.stmt, 1) <= time_ms) {

@@ -22,8 +22,10 @@ static enum rk_status name_taken(struct store *store, const char *name, bool *ta
 static enum rk_status insert_model(struct store *store, const struct store_model *model,
                                    int64_t *id, struct rk_error *err)
 {
-    struct sql sql = sql_start(
-        store, "INSERT INTO model (name, config, seq, time_ms, paused) VALUES (?, ?, 0, ?, ?)");
+    struct sql sql =
+        sql_start(store, "INSERT INTO model (name, config, hashed, seq, time_ms, paused) "
+                         "VALUES (?1, ?2, json_valid(?2) AND "
+                         "coalesce(?2 ->> '$.features.space' = 'hashed', 0), 0, ?3, ?4)");
     sql_bind_text(&sql, model->name);
     sql_bind_text(&sql, model->config);
     sql_bind_int(&sql, model->time_ms);

@@ -36,6 +36,8 @@ struct trainer_command {
     enum trainer_verb verb;
     char model[STORE_NAME_MAX + 1];
     struct model_config config;                    /* CREATE */
+    bool goes_back;                                /* CREATE: it learns what is after from_seq, */
+    int64_t from_seq;                              /* else what is after its creation */
     int64_t version;                               /* ACTIVATE, EXPORT: the checkpoint's version */
     const void *bytes;                             /* IMPORT: a safetensors file, borrowed */
     size_t n;                                      /* of it */

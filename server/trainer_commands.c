@@ -34,6 +34,26 @@ void trainer_fail(const struct trainer *trainer, struct trainer_command *command
     }
 }
 
+/* Nothing can be learned from what is not in the log yet, or not any more. */
+static bool check_from_seq(struct trainer *trainer, struct trainer_command *command)
+{
+    const int64_t end = writer_log_end(trainer->tools.writer);
+    struct rk_error err = {0};
+    int64_t start;
+
+    if (!command->goes_back) {
+        return true;
+    }
+    if (store_log_start(trainer->tools.store, &start, &err) != RK_OK) {
+        trainer_fail(trainer, command, &err);
+        return false;
+    }
+    return (command->from_seq >= start && command->from_seq <= end) ||
+           problem_set(&command->problem, PROBLEM_VALUE_OUT_OF_RANGE,
+                       "from_seq: the log is kept from position %lld to %lld", (long long)start,
+                       (long long)end);
+}
+
 static void do_create(struct trainer *trainer, struct trainer_command *command)
 {
     const struct trainee *t = trainer_find(trainer, command->model);
@@ -48,8 +68,10 @@ static void do_create(struct trainer *trainer, struct trainer_command *command)
         return;
     }
     if (t == NULL) {
+        const int64_t from_seq = command->goes_back ? command->from_seq : TRAINER_LOG_END;
         command->created = true;
-        if (trainer_create(trainer, command->model, &command->config, &err) != RK_OK) {
+        if (check_from_seq(trainer, command) &&
+            trainer_create(trainer, command->model, &command->config, from_seq, &err) != RK_OK) {
             trainer_fail(trainer, command, &err);
         }
         return;

@@ -37,9 +37,14 @@ RK_MUST_CHECK enum rk_status trainer_step(struct trainer *trainer, struct traine
 /* The model of a name in training, or NULL. */
 struct trainee *trainer_find(const struct trainer *trainer, const char *name);
 
-/* Makes a new model: its row, its untrained start, its place in the table. */
+#define TRAINER_LOG_END INT64_C(-1)
+
+/*
+ * Makes a new model: its row, its untrained start, its place in the table. @param from_seq  log
+ * position it learns from, or TRAINER_LOG_END: that of its creation.
+ */
 RK_MUST_CHECK enum rk_status trainer_create(struct trainer *trainer, const char *name,
-                                            const struct model_config *config,
+                                            const struct model_config *config, int64_t from_seq,
                                             struct rk_error *err);
 
 /* Recovers every model of the store, and makes `default` where there is none. */

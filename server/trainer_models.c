@@ -51,18 +51,24 @@ static enum rk_status create_run(struct writer_job *job, struct store *store, st
         status = store_new_checkpoint_id(store, &create->init->id, err);
     }
     create->init->model = create->model->id;
-    create->init->seq = create->init->due_seq = create->model->seq;
+    if (create->init->seq == TRAINER_LOG_END) {
+        create->init->seq = create->model->seq;
+    }
+    create->init->due_seq = create->init->seq;
     return status == RK_OK ? store_put_checkpoint(store, create->init, err) : status;
 }
 
-static enum rk_status put_model(struct trainer *trainer, struct trainee *t, struct rk_error *err)
+static enum rk_status put_model(struct trainer *trainer, struct trainee *t, int64_t from_seq,
+                                struct rk_error *err)
 {
     struct served *served = t->served;
     struct store_model row = {.config = served->config_text, .time_ms = clock_unix_ms()};
     struct checkpoint_bytes file = {0};
     char no_metrics[] = "{}";
-    struct store_checkpoint init = {
-        .source = STORE_SOURCE_INIT, .time_ms = row.time_ms, .metrics = no_metrics};
+    struct store_checkpoint init = {.source = STORE_SOURCE_INIT,
+                                    .time_ms = row.time_ms,
+                                    .seq = from_seq,
+                                    .metrics = no_metrics};
     struct create_job job = {
         .job = {.run = create_run, .weight = 1, .bytes = sizeof job}, .model = &row, .init = &init};
     struct writer_outcome outcome;
@@ -83,13 +89,14 @@ static enum rk_status put_model(struct trainer *trainer, struct trainee *t, stru
     }
     failpoint(FAILPOINT_MODEL_RECORDED);
     served->id = row.id;
-    t->seq = t->due_seq = row.seq;
-    atomic_store(&served->position, row.seq);
+    t->seq = t->due_seq = init.seq;
+    atomic_store(&served->position, init.seq);
     return RK_OK;
 }
 
 enum rk_status trainer_create(struct trainer *trainer, const char *name,
-                              const struct model_config *config, struct rk_error *err)
+                              const struct model_config *config, int64_t from_seq,
+                              struct rk_error *err)
 {
     struct served *served = NULL;
     struct trainee *t = NULL;
@@ -100,7 +107,7 @@ enum rk_status trainer_create(struct trainer *trainer, const char *name,
         status = trainee_create(served, 0, &t, err);
     }
     if (status == RK_OK) {
-        status = put_model(trainer, t, err);
+        status = put_model(trainer, t, from_seq, err);
     }
     if (status == RK_OK) {
         status = adopt(trainer, t, err);
@@ -175,7 +182,7 @@ enum rk_status trainer_recover(struct trainer *trainer, struct rk_error *err)
     free(rows);
     if (status == RK_OK && only == NULL && trainer_find(trainer, "default") == NULL) {
         model_config_default(&config);
-        status = trainer_create(trainer, "default", &config, err);
+        status = trainer_create(trainer, "default", &config, TRAINER_LOG_END, err);
     }
     return status;
 }

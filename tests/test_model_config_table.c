@@ -164,7 +164,7 @@ static void every_choice_is_taken_and_no_other(void **state)
             row_takes(field, value);
         }
     }
-    config_refuses("{\"kind\":\"fm\",\"training\":{\"source\":\"all\"}}", PROBLEM_INVALID_MODEL,
+    config_refuses("{\"kind\":\"fm\",\"training\":{\"source\":\"others\"}}", PROBLEM_INVALID_MODEL,
                    "/training/source");
 }
 

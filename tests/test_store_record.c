@@ -149,6 +149,46 @@ static void due_rankings_stop_at_the_first_later_one(void **state)
     assert_int_equal(n, 4);
 }
 
+/* ---- of all models with hashed features ---- */
+
+static int64_t put_model(struct store *store, const char *name, const char *space)
+{
+    char config[64];
+    struct store_model model = {.config = config};
+    (void)snprintf(config, sizeof config, "{\"features\":{\"space\":\"%s\"}}", space);
+    (void)snprintf(model.name, sizeof model.name, "%s", name);
+    assert_ok(store_put_model(store, &model, NULL));
+    return model.id;
+}
+
+static void records_and_due_rankings_of_all_hashed_models_are_read_in_log_order(void **state)
+{
+    struct store *store = ((struct store_fixture *)*state)->store;
+    const int64_t gone = put_model(store, "a", "hashed"), other = put_model(store, "b", "indexed"),
+                  own = put_model(store, "c", "hashed");
+    const int64_t first = fixture_put_ranking(store, "r1", own, 100);
+    (void)fixture_put_ranking(store, "r2", other, 100);
+    const int64_t third = fixture_put_ranking(store, "r3", gone, 100);
+    struct store_record records[8];
+    int64_t seqs[8];
+    size_t n = 8;
+    (void)fixture_put_event(store, fixture_event("e1", "r3", "i1"), 300);
+    (void)fixture_put_event(store, fixture_event("e2", "r2", "i1"), 300);
+    (void)fixture_put_event(store, fixture_event("e3", "r1", "i1"), 300);
+    assert_ok(store_delete_model(store, gone, 400, NULL));
+    assert_ok(store_read_records(store, STORE_ALL_HASHED, 0, INT64_MAX, records, &n, NULL));
+    assert_int_equal(n, 2);
+    assert_int_equal(records[0].ranking, third);
+    assert_int_equal(records[1].ranking, first);
+    n = 1;
+    assert_ok(
+        store_read_records(store, STORE_ALL_HASHED, records[0].seq, INT64_MAX, records, &n, NULL));
+    assert_true(n == 1 && records[0].ranking == first);
+    n = 8;
+    assert_ok(store_read_due(store, STORE_ALL_HASHED, 0, INT64_MAX, 100, seqs, &n, NULL));
+    assert_true(n == 2 && seqs[0] == first && seqs[1] == third);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +199,7 @@ int main(void)
         TEST(records_are_a_models_own_events_and_batches_in_order),
         TEST(records_are_read_from_after_to_upto_and_no_more_than_there_is_room),
         TEST(due_rankings_stop_at_the_first_later_one),
+        TEST(records_and_due_rankings_of_all_hashed_models_are_read_in_log_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,9 +31,11 @@ struct trainee *trained_find(struct learning *l)
     struct store_model *rows = NULL;
     size_t n = 0;
     assert_ok(store_list_models(l->reader, &rows, &n, NULL));
-    assert_int_equal(n, 1);
-    struct trainee *t = make(rows[0].config, rows[0].id, rows[0].seq);
-    free(rows[0].config);
+    assert_true(n > 0);
+    struct trainee *t = make(rows[n - 1].config, rows[n - 1].id, rows[n - 1].seq);
+    for (size_t i = 0; i < n; i++) {
+        free(rows[i].config);
+    }
     free(rows);
     return t;
 }

@@ -11,7 +11,7 @@
 /* Makes a model from JSON, with its rows in the store; new records are for it from now on. */
 struct trainee *trained_make(struct learning *l, const char *json);
 
-/* A trainee of the store's only model, untrained; recovered. */
+/* A trainee of the store's newest model, untrained; recovered. */
 struct trainee *trained_find(struct learning *l);
 struct trainee *trained_find_again(struct learning *l, enum rk_status *status);
 
