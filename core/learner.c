@@ -22,6 +22,7 @@ struct rk_learner {
     float *slot[RK_OPTIM_SLOTS_MAX]; /* each (n_learned) */
     size_t n_slots;
     uint64_t steps;
+    struct rk_limits limits;
 
     struct rk_gradient grad;
     char *work; /* one forward pass a group, one after the other */
@@ -256,8 +257,14 @@ static double clip(struct rk_learner *l)
     return norm;
 }
 
-static bool all_finite(const struct row_parts *parts)
+/* Finite everywhere, and the parameters no larger than they may be. */
+static bool within(const struct rk_limits *limits, const struct row_parts *parts)
 {
+    for (size_t i = 0; limits->parameter > 0 && i < parts->length; i++) {
+        if (!((double)fabsf(parts->part[0][i]) <= limits->parameter)) {
+            return false;
+        }
+    }
     for (size_t p = 0; p < parts->n_parts; p++) {
         for (size_t i = 0; i < parts->length; i++) {
             if (!isfinite(parts->part[p][i])) {
@@ -297,8 +304,8 @@ static enum rk_status apply(struct rk_learner *l, float *theta, struct rk_error 
         }
         rk_optim_update(&l->model->config.optim, l->steps, parts.part[0], parts.part + 1, sum,
                         parts.length);
-        if (!all_finite(&parts)) {
-            return rk_fail(err, RK_DIVERGED, "an update makes a parameter not finite");
+        if (!within(&l->limits, &parts)) {
+            return rk_fail(err, RK_DIVERGED, "an update makes a parameter too large or not finite");
         }
     }
     return RK_OK;
@@ -317,7 +324,8 @@ static enum rk_status observe(struct rk_learner *l, float *theta,
                 return rk_fail(err, RK_NOMEM, "out of memory for the undo log");
             }
             rk_numbers_observe(parts.part[0], (double)groups[g]->value[e]);
-            if (!all_finite(&parts)) {
+            if (!within(&(struct rk_limits){0},
+                        &parts)) { /* these have units: no limit is theirs */
                 return rk_fail(err, RK_DIVERGED, "a number is too large for its statistics");
             }
         }
@@ -378,33 +386,48 @@ static enum rk_status learn(struct rk_learner *l, float *theta,
     if (!isfinite(*norm)) {
         return rk_fail(err, RK_DIVERGED, "the gradient is not finite");
     }
+    if (l->limits.gradient > 0 && *norm > l->limits.gradient) {
+        return rk_fail(err, RK_DIVERGED, "the gradient's norm is %.3g, more than %.3g", *norm,
+                       l->limits.gradient);
+    }
     l->steps++;
     status = apply(l, theta, err);
     return status == RK_OK ? observe(l, theta, groups, n, err) : status;
 }
 
-enum rk_status rk_learner_update(struct rk_learner *learner, float *theta,
-                                 const struct rk_group *const *groups, size_t n,
-                                 struct rk_learned *learned, struct rk_error *err)
+/* Learns from a mini-batch. @param norm  out, of its gradient. pairs 0: nothing was learned. */
+static enum rk_status update(struct rk_learner *l, float *theta,
+                             const struct rk_group *const *groups, size_t n,
+                             struct rk_loss_value *value, double *norm, struct rk_error *err)
 {
-    struct rk_learner *l = learner;
-    const struct mark mark = {.n_undo = l->n_undo, .n_touched = l->n_touched, .steps = l->steps};
-    struct rk_loss_value value = {0};
     enum rk_status status;
-    double norm = 0;
 
     if (!reserve(l, groups, n)) {
         return rk_fail(err, RK_NOMEM, "out of memory for a mini-batch of %zu lists", n);
     }
     status = name_fields(l, theta, groups, n, err);
     if (status == RK_OK) {
-        status = forward(l, theta, groups, n, &value, err);
+        status = forward(l, theta, groups, n, value, err);
     }
-    if (status == RK_OK && value.pairs > 0) {
-        status = learn(l, theta, groups, n, &norm, err);
-    }
+    return status == RK_OK && value->pairs > 0 ? learn(l, theta, groups, n, norm, err) : status;
+}
+
+static struct mark here(const struct rk_learner *l)
+{
+    return (struct mark){.n_undo = l->n_undo, .n_touched = l->n_touched, .steps = l->steps};
+}
+
+enum rk_status rk_learner_update(struct rk_learner *learner, float *theta,
+                                 const struct rk_group *const *groups, size_t n,
+                                 struct rk_learned *learned, struct rk_error *err)
+{
+    const struct mark mark = here(learner);
+    struct rk_loss_value value = {0};
+    double norm = 0;
+    const enum rk_status status = update(learner, theta, groups, n, &value, &norm, err);
+
     if (status != RK_OK || value.pairs == 0) {
-        go_back(l, theta, mark);
+        go_back(learner, theta, mark);
         return status;
     }
     learned->updates++;
@@ -413,6 +436,39 @@ enum rk_status rk_learner_update(struct rk_learner *learner, float *theta,
     learned->loss += value.value;
     learned->grad_norm = norm > learned->grad_norm ? norm : learned->grad_norm;
     return RK_OK;
+}
+
+enum rk_status rk_learner_probe(struct rk_learner *learner, float *theta,
+                                const struct rk_group *group, struct rk_error *err)
+{
+    const struct mark mark = here(learner);
+    struct rk_loss_value value = {0};
+    double norm = 0;
+    const enum rk_status status = update(learner, theta, &group, 1, &value, &norm, err);
+
+    go_back(learner, theta, mark);
+    return status;
+}
+
+enum rk_status rk_learner_loss(struct rk_learner *learner, const float *theta,
+                               const struct rk_group *group, double *loss, struct rk_error *err)
+{
+    struct rk_loss_value value = {0};
+    enum rk_status status;
+
+    if (!reserve(learner, &group, 1)) {
+        return rk_fail(err, RK_NOMEM, "out of memory for a list");
+    }
+    status = forward(learner, theta, &group, 1, &value, err);
+    if (status == RK_OK) {
+        *loss = value.pairs > 0 ? value.value : (double)NAN;
+    }
+    return status;
+}
+
+void rk_learner_limit(struct rk_learner *learner, const struct rk_limits *limits)
+{
+    learner->limits = *limits;
 }
 
 const uint32_t *rk_learner_touched(const struct rk_learner *learner, size_t *n)

@@ -25,8 +25,14 @@ struct rk_learned {
     double grad_norm; /* largest L2 norm of an update's gradient, before clipping */
 };
 
+/* The largest an update may be; 0: no limit but what a float holds. */
+struct rk_limits {
+    double gradient;  /* L2 norm of its gradient, before clipping */
+    double parameter; /* absolute value of a learned parameter it leaves */
+};
+
 /**
- * Makes a learner for a model; its slots are those of parameters that were just initialised.
+ * Makes a learner for a model, without limits; its slots are those of parameters that were just initialised.
  *
  * @param model  borrowed, must outlive the learner.
  * @param theta  (params) the initialised parameters, borrowed during the call.
@@ -48,14 +54,35 @@ void rk_learner_begin(struct rk_learner *learner);
  * @param groups   n labelled groups.
  * @param learned  in/out, what was done is added.
  * @return RK_OK, also where there was nothing to learn (no pair): then nothing changes.
- *         RK_DIVERGED: loss, gradient or a changed value is not finite; this update is taken back,
- * earlier ones stay.
+ *         RK_DIVERGED: loss, gradient or a changed value is not finite or beyond a limit; this
+ *         update is taken back, earlier ones stay.
  *         RK_INVALID, RK_NOMEM: this update is taken back.
  * Cost O(nnz k + pairs + touched floats).
  */
 RK_MUST_CHECK enum rk_status rk_learner_update(struct rk_learner *learner, float *theta,
                                                const struct rk_group *const *groups, size_t n,
                                                struct rk_learned *learned, struct rk_error *err);
+
+/**
+ * Would an update from this list alone be taken? Changes nothing, to the bit.
+ *
+ * @pre a step has begun. @return as rk_learner_update. Cost of an update.
+ */
+RK_MUST_CHECK enum rk_status rk_learner_probe(struct rk_learner *learner, float *theta,
+                                              const struct rk_group *group, struct rk_error *err);
+
+/**
+ * The loss of one list, without learning.
+ *
+ * @param loss  out; NaN: the list has nothing to compare. @return RK_OK; RK_DIVERGED; RK_INVALID;
+ *              RK_NOMEM. Cost of a forward pass.
+ */
+RK_MUST_CHECK enum rk_status rk_learner_loss(struct rk_learner *learner, const float *theta,
+                                             const struct rk_group *group, double *loss,
+                                             struct rk_error *err);
+
+/** Sets the limits of every update from now on. */
+void rk_learner_limit(struct rk_learner *learner, const struct rk_limits *limits);
 
 /**
  * Takes back all updates since begin: theta, slots and step count are bit for bit as they were.
