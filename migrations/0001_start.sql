@@ -96,6 +96,9 @@ CREATE TABLE step (
     outcome     TEXT    NOT NULL CHECK (outcome IN ('published', 'no_op', 'quarantined')),
     reason      TEXT,
     quarantined TEXT    NOT NULL,  -- JSON: log positions of lists that were left out
+    held        TEXT    NOT NULL,  -- JSON: log positions of lists that were held back for the judge
+    released    TEXT    NOT NULL,  -- JSON: of those held back before that it learned from
+    retry       INTEGER,           -- the step whose quarantined lists it took again, and nothing else
     teacher     BLOB,              -- distillation: float32 scores another model gave its lists
     lists       INTEGER NOT NULL,
     pairs       INTEGER NOT NULL,
@@ -112,6 +115,8 @@ CREATE TABLE step (
 CREATE INDEX step_by_model ON step (model, id);
 CREATE INDEX step_by_seq ON step (model, to_seq);
 CREATE INDEX step_by_version ON step (model, version);
+CREATE INDEX step_in_quarantine ON step (model, id) WHERE quarantined <> '[]';
+CREATE INDEX step_retried ON step (retry) WHERE retry IS NOT NULL;
 
 -- A stored version: parameters, optimizer and position, as a safetensors file in chunks.
 CREATE TABLE checkpoint (
@@ -126,7 +131,8 @@ CREATE TABLE checkpoint (
     step    INTEGER NOT NULL,  -- the last step row in it
     bytes   INTEGER NOT NULL,
     sha256  BLOB    NOT NULL,
-    metrics TEXT    NOT NULL   -- JSON
+    metrics TEXT    NOT NULL,  -- JSON
+    held    TEXT    NOT NULL   -- JSON: lists held back for the judge; '' = none
 ) STRICT;
 CREATE INDEX checkpoint_by_model ON checkpoint (model, id);
 CREATE TABLE checkpoint_chunk (
@@ -145,7 +151,8 @@ CREATE TABLE activation (
     model            INTEGER NOT NULL,
     checkpoint       INTEGER NOT NULL,
     after_checkpoint INTEGER NOT NULL,  -- checkpoints with a larger id were made after it
-    step             INTEGER NOT NULL   -- step rows with a larger id were made after it
+    step             INTEGER NOT NULL,  -- step rows with a larger id were made after it
+    held             TEXT    NOT NULL   -- JSON: lists held back for the judge, which stay so; '' = none
 ) STRICT;
 
 -- What a person with the sqlite3 shell asks first.

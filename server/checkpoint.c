@@ -145,6 +145,7 @@ static void storing_done(struct writer_job *job, const struct writer_outcome *ou
     failpoint(FAILPOINT_CHECKPOINT_STORED);
     s->stored(s->context, &s->row, &outcome->err);
     free(s->row.metrics);
+    free(s->row.held);
     free(s->file.bytes);
     free(s);
 }

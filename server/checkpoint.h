@@ -89,7 +89,7 @@ typedef void (*checkpoint_stored)(void *context, const struct store_checkpoint *
  * Starts storing a file, chunk after chunk, each in a transaction with whatever else waits, the row
  * last.
  *
- * @param file  taken. @param row  copied, but row->metrics is taken; its id is made.
+ * @param file  taken. @param row  copied, but row->metrics and row->held are taken; its id is made.
  * @return RK_OK: stored is called once; RK_NOMEM: it is not.
  */
 RK_MUST_CHECK enum rk_status checkpoint_store(struct writer *writer, struct checkpoint_bytes *file,

@@ -129,6 +129,7 @@ enum rk_status training_put_version(struct training *training, struct rk_error *
     }
     if (status != RK_OK) {
         free(row.metrics);
+        free(row.held);
         free(file.bytes);
         return status;
     }

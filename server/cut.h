@@ -22,6 +22,12 @@ struct cut_range {
     int64_t due_from, due_to;
 };
 
+/* A list by itself: where it is, and up to where its events count. */
+struct cut_list {
+    int64_t seq; /* its ranking's, or its batch list's */
+    int64_t upto;
+};
+
 /* The groups of a step, with the memory to make them, kept for the next. */
 struct cut {
     struct rk_group **group; /* (n), owned */
@@ -82,5 +88,15 @@ RK_MUST_CHECK enum rk_status cut_groups(struct store *store, int64_t model,
 RK_MUST_CHECK enum rk_status cut_list(struct store *store, const struct model_config *config,
                                       const struct cut_text *text, struct cut *cut,
                                       struct rk_error *err);
+
+/**
+ * Makes the groups of single lists, each with the labels of its events up to where it says; those
+ * that cannot be made are left out as cut_groups leaves them out.
+ *
+ * @return RK_OK; RK_IO; RK_NOMEM.
+ */
+RK_MUST_CHECK enum rk_status cut_lists(struct store *store, const struct model_config *config,
+                                       const struct cut_list *lists, size_t n, struct cut *cut,
+                                       struct rk_error *err);
 
 #endif

@@ -254,11 +254,26 @@ static enum rk_status choose_items(const struct cutting *c, const struct store_r
     return RK_OK;
 }
 
+/* What leads to a list. */
+enum source {
+    BATCH,
+    RANKING_CLICKED,
+    RANKING_ENDED,
+    LIST /* it is asked for by itself */
+};
+
+/* Does it count now? Where clicks are learned from as they come, a window's end adds nothing. */
+static bool counts(const struct cutting *c, enum source source, bool changed)
+{
+    return source == LIST ||
+           (source == RANKING_CLICKED ? changed : !cut_at_once(c->config) || !has_label(c));
+}
+
 /*
  * Appends the group of a ranking: with an event if that changed a label; at its window's end, unless
  * its clicks were learned from as they came.
  */
-static enum rk_status add_ranking(const struct cutting *c, bool ended, struct kept *kept,
+static enum rk_status add_ranking(const struct cutting *c, enum source source, struct kept *kept,
                                   struct rk_error *err)
 {
     const int64_t window_ms = cut_window_ms(c->config);
@@ -269,7 +284,7 @@ static enum rk_status add_ranking(const struct cutting *c, bool ended, struct ke
 
     if (status == RK_OK) {
         kept->catalogue_seq = ranking.catalogue_seq;
-        if (ended) {
+        if (source != RANKING_CLICKED) {
             kept->time_ms = ranking.time_ms + window_ms;
             end_ms = cut_at_once(c->config) ? INT64_MAX : kept->time_ms;
         }
@@ -278,7 +293,7 @@ static enum rk_status add_ranking(const struct cutting *c, bool ended, struct ke
     if (status == RK_OK) {
         status = read_labels(c, kept->seq, end_ms, &changed, err);
     }
-    if (status != RK_OK || (ended ? cut_at_once(c->config) && has_label(c) : !changed)) {
+    if (status != RK_OK || !counts(c, source, changed)) {
         return status;
     }
     /* What the store lent ended with the events: shown and served are read again. */
@@ -291,12 +306,6 @@ static enum rk_status add_ranking(const struct cutting *c, bool ended, struct ke
 
 /* ---- a range ---- */
 
-enum source {
-    BATCH,
-    RANKING_CLICKED,
-    RANKING_ENDED
-};
-
 /*
  * Appends the group of one list. A list that was accepted once but cannot be read now, or whose
  * stored features do not fit the model, is left out: one bad record must not stop all learning.
@@ -306,10 +315,15 @@ static enum rk_status add(const struct cutting *c, enum source source, int64_t s
 {
     struct kept kept = {.seq = seq, .time_ms = time_ms};
     struct rk_error own = {0};
-    const enum rk_status status = source == BATCH
-                                      ? add_batch(c, &kept, &own)
-                                      : add_ranking(c, source == RANKING_ENDED, &kept, &own);
+    enum rk_status status = RK_NOTFOUND;
 
+    if (source == BATCH || source == LIST) {
+        status = add_batch(c, &kept, &own);
+    }
+    if (source != BATCH && status == RK_NOTFOUND) {
+        own = (struct rk_error){0};
+        status = add_ranking(c, source, &kept, &own);
+    }
     json_close(&kept.document);
     if (status == RK_IO || status == RK_NOMEM) {
         return rk_fail(err, status, "%s", own.text);
@@ -364,6 +378,30 @@ static enum rk_status add_due(const struct cutting *c, int64_t whose, struct rk_
     return status;
 }
 
+static void empty(struct cut *cut)
+{
+    for (size_t i = 0; i < cut->n; i++) {
+        rk_group_destroy(&cut->group[i]);
+    }
+    cut->n = cut->n_untaught = 0;
+}
+
+enum rk_status cut_lists(struct store *store, const struct model_config *config,
+                         const struct cut_list *lists, size_t n, struct cut *cut,
+                         struct rk_error *err)
+{
+    enum rk_status status = RK_OK;
+
+    empty(cut);
+    for (size_t i = 0; i < n && status == RK_OK; i++) {
+        const struct cut_range range = {.from_seq = -1, .to_seq = lists[i].upto};
+        const struct cutting cutting = {
+            .store = store, .config = config, .range = &range, .cut = cut};
+        status = add(&cutting, LIST, lists[i].seq, 0, err);
+    }
+    return status;
+}
+
 enum rk_status cut_groups(struct store *store, int64_t model, const struct model_config *config,
                           const struct cut_range *range, struct cut *cut, struct rk_error *err)
 {
@@ -371,10 +409,7 @@ enum rk_status cut_groups(struct store *store, int64_t model, const struct model
     const int64_t whose = cut_whose(model, config);
     enum rk_status status;
 
-    for (size_t i = 0; i < cut->n; i++) {
-        rk_group_destroy(&cut->group[i]);
-    }
-    cut->n = cut->n_untaught = 0;
+    empty(cut);
     status = add_records(&cutting, whose, err);
     return status == RK_OK ? add_due(&cutting, whose, err) : status;
 }

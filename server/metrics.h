@@ -34,6 +34,8 @@
     X(STEPS_QUARANTINED, "rankd_steps_total", "result=\"quarantined\"", "")                        \
     X(LISTS_LEARNED, "rankd_lists_learned_total", "", "Lists learned from.")                       \
     X(LISTS_QUARANTINED, "rankd_lists_quarantined_total", "", "Lists put into quarantine.")        \
+    X(TRAINING_PAUSED, "rankd_training_pauses_total", "",                                          \
+      "Models paused because three steps in a row were refused: an alert.")                        \
     X(CHECKPOINTS, "rankd_checkpoints_total", "", "Checkpoints stored.")                           \
     X(BACKUPS_DONE, "rankd_backups_total", "result=\"done\"", "Backups by result.")                \
     X(BACKUPS_FAILED, "rankd_backups_total", "result=\"failed\"", "")                              \

@@ -423,8 +423,12 @@ struct store_step {
     int64_t from_seq, to_seq;
     int64_t due_from, due_to;
     enum store_outcome outcome;
-    char reason[160];     /* "" = none */
-    char *quarantined;    /* JSON array of log positions; NULL = none; owned by who made it */
+    char reason[160];  /* "" = none */
+    char *quarantined; /* JSON array of log positions; NULL = none; owned by who made it */
+    const char
+        *held; /* JSON arrays of log positions, for put alone: lists held back; NULL = none */
+    const char *released; /* and lists learned from that had been */
+    int64_t retry;        /* the step whose quarantined lists it took again; 0 = none */
     const float *teacher; /* (n_teacher) what a teacher said, for put alone: store_get_teacher */
     size_t n_teacher;
     int64_t lists, pairs;
@@ -457,6 +461,33 @@ RK_MUST_CHECK enum rk_status store_get_teacher(struct store *store, int64_t step
  */
 RK_MUST_CHECK enum rk_status store_find_step(struct store *store, int64_t model, int64_t seq,
                                              struct store_step *step, struct rk_error *err);
+/** The step with an id; quarantined is malloc'ed or NULL. @return RK_OK; RK_NOTFOUND; RK_IO. */
+RK_MUST_CHECK enum rk_status store_get_step(struct store *store, int64_t model, int64_t id,
+                                            struct store_step *step, struct rk_error *err);
+/**
+ * The step after `after` that learned from a list that had been held back; quarantined is malloc'ed
+ * or NULL.
+ * @return RK_OK; RK_NOTFOUND: none has yet; RK_IO.
+ */
+RK_MUST_CHECK enum rk_status store_find_release(struct store *store, int64_t model, int64_t after,
+                                                int64_t seq, struct store_step *step,
+                                                struct rk_error *err);
+/**
+ * Was the list at log position seq held back by a step?
+ */
+RK_MUST_CHECK enum rk_status store_is_held(struct store *store, int64_t step, int64_t seq,
+                                           bool *held, struct rk_error *err);
+/**
+ * Steps of a model with lists in quarantine, newest first, below id `before` (0: from the newest),
+ * at most n. retried: (n) out, the step that took its lists again, 0 = none has.
+ */
+RK_MUST_CHECK enum rk_status store_list_quarantine(struct store *store, int64_t model,
+                                                   int64_t before, struct store_step *steps,
+                                                   int64_t *retried, size_t *n,
+                                                   struct rk_error *err);
+/** The step that took the quarantined lists of a step again; 0 = none has. */
+RK_MUST_CHECK enum rk_status store_find_retry(struct store *store, int64_t step, int64_t *retry,
+                                              struct rk_error *err);
 /** The step row that published a version. @return RK_OK; RK_NOTFOUND: none that is kept; RK_IO. */
 RK_MUST_CHECK enum rk_status store_find_version(struct store *store, int64_t model, int64_t version,
                                                 int64_t *step, struct rk_error *err);
@@ -483,6 +514,7 @@ struct store_checkpoint {
     int64_t bytes;
     uint8_t sha256[STORE_SHA256_BYTES];
     char *metrics; /* JSON; owned where it was read */
+    char *held;    /* lists held back, as text, for put alone: store_get_held */
 };
 
 /** W. An id no checkpoint or chunk has or had, never given out twice. */
@@ -513,12 +545,20 @@ RK_MUST_CHECK enum rk_status store_list_checkpoints(struct store *store, int64_t
 RK_MUST_CHECK enum rk_status store_read_chunks(struct store *store, int64_t checkpoint, void *to,
                                                size_t bytes, struct rk_error *err);
 
+/**
+ * The lists a checkpoint (by id) or an activation (by seq) came with, as text, malloc'ed; NULL: there
+ * is no such row.
+ */
+RK_MUST_CHECK enum rk_status store_get_held(struct store *store, bool activated, int64_t id,
+                                            char **held, struct rk_error *err);
+
 struct store_activation {
     int64_t seq; /* out when put: learning goes on from here */
     int64_t model;
     int64_t checkpoint;
     int64_t after_checkpoint; /* out */
     int64_t step;             /* out */
+    const char *held;         /* lists held back, as text, for put alone: store_get_held */
 };
 
 /**

@@ -76,7 +76,8 @@ enum rk_status store_put_checkpoint(struct store *store, const struct store_chec
     struct sql sql = sql_start(
         store,
         "INSERT INTO checkpoint (id, model, version, parent, source, time_ms, seq, due_seq, step, "
-        "bytes, sha256, metrics) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, '{}'))");
+        "bytes, sha256, metrics, held) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, '{}'), "
+        "coalesce(?, ''))");
     sql_bind_int(&sql, checkpoint->id);
     sql_bind_int(&sql, checkpoint->model);
     sql_bind_int(&sql, checkpoint->version);
@@ -89,6 +90,7 @@ enum rk_status store_put_checkpoint(struct store *store, const struct store_chec
     sql_bind_int(&sql, checkpoint->bytes);
     sql_bind_blob(&sql, checkpoint->sha256, STORE_SHA256_BYTES);
     sql_bind_text(&sql, checkpoint->metrics);
+    sql_bind_text(&sql, checkpoint->held);
     return sql_run(&sql, err);
 }
 
@@ -199,6 +201,25 @@ enum rk_status store_read_chunks(struct store *store, int64_t checkpoint, void *
     return status;
 }
 
+/* ---- lists held back ---- */
+
+enum rk_status store_get_held(struct store *store, bool activated, int64_t id, char **held,
+                              struct rk_error *err)
+{
+    static const char *const texts[] = {"SELECT held FROM checkpoint WHERE id = ?",
+                                        "SELECT held FROM activation WHERE seq = ?"};
+    struct sql sql = sql_start(store, texts[activated]);
+    sql_bind_int(&sql, id);
+    char *text = sql_step(&sql) ? sql_copy_text(&sql, 0) : NULL;
+    enum rk_status status = sql_end(&sql, err);
+    if (status != RK_OK) {
+        free(text);
+        return status;
+    }
+    *held = text;
+    return RK_OK;
+}
+
 /* ---- activations ---- */
 
 /* Is it a checkpoint of the model, and which was the last step? */
@@ -233,13 +254,15 @@ enum rk_status store_put_activation(struct store *store, struct store_activation
     if (status != RK_OK) {
         return status;
     }
-    struct sql sql = sql_start(store, "INSERT INTO activation (seq, model, checkpoint, "
-                                      "after_checkpoint, step) VALUES (?, ?, ?, ?, ?)");
+    struct sql sql =
+        sql_start(store, "INSERT INTO activation (seq, model, checkpoint, "
+                         "after_checkpoint, step, held) VALUES (?, ?, ?, ?, ?, coalesce(?, ''))");
     sql_bind_int(&sql, made.seq);
     sql_bind_int(&sql, made.model);
     sql_bind_int(&sql, made.checkpoint);
     sql_bind_int(&sql, made.after_checkpoint);
     sql_bind_int(&sql, made.step);
+    sql_bind_text(&sql, made.held);
     status = sql_run(&sql, err);
     if (status == RK_OK) {
         *activation = made;

@@ -14,7 +14,7 @@
 #include <sqlite3.h>
 #include <sys/types.h>
 
-#define STORE_STATEMENTS 80 /* more than there are texts in store*.c */
+#define STORE_STATEMENTS 128 /* more than there are texts in store*.c */
 
 struct store_statement {
     const char *text; /* the literal itself is the key */

@@ -29,6 +29,8 @@ enum rk_status trainee_create(struct served *served, int64_t seq, struct trainee
         trainee_destroy(&t);
         return status;
     }
+    rk_learner_limit(t->learner, &(struct rk_limits){.gradient = TRAINEE_GRADIENT_MAX,
+                                                     .parameter = TRAINEE_PARAMETER_MAX});
     *trainee = t;
     return RK_OK;
 }
@@ -41,6 +43,8 @@ void trainee_destroy(struct trainee **trainee)
         return;
     }
     rk_learner_destroy(&t->learner);
+    held_deinit(&t->held);
+    free(t->turn);
     cut_deinit(&t->cut);
     free(t->score);
     free(t->work);
@@ -125,43 +129,6 @@ enum rk_status trainee_evaluate(struct trainee *t, struct rk_eval_sum *sum, stru
     return RK_OK;
 }
 
-static void quarantine(struct trainee *t, size_t first, size_t n, const char *reason,
-                       struct step_result *result)
-{
-    if (result->n_quarantined == 0) {
-        emit_open(&result->quarantined, '[');
-        (void)snprintf(result->reason, sizeof result->reason, "%s", reason);
-    }
-    for (size_t i = first; i < first + n; i++) {
-        emit_integer(&result->quarantined, t->cut.seq[i]);
-    }
-    result->n_quarantined += n;
-}
-
-enum rk_status trainee_learn(struct trainee *t, struct step_result *result, struct rk_error *err)
-{
-    float *theta = live_learning(&t->served->live);
-    const size_t at_once = (size_t)t->served->config.training.update_groups;
-
-    rk_learner_begin(t->learner);
-    for (size_t i = 0; i < t->cut.n; i += at_once) {
-        const size_t n = t->cut.n - i < at_once ? t->cut.n - i : at_once;
-        struct rk_error own = {0};
-        const enum rk_status status =
-            rk_learner_update(t->learner, theta, (const struct rk_group *const *)&t->cut.group[i],
-                              n, &result->learned, &own);
-        if (status == RK_DIVERGED || status == RK_INVALID) {
-            quarantine(t, i, n, own.text, result);
-        } else if (status != RK_OK) {
-            return rk_fail(err, status, "%s", own.text);
-        }
-    }
-    if (result->n_quarantined > 0) {
-        emit_close(&result->quarantined, ']');
-    }
-    return result->quarantined.failed ? rk_fail(err, RK_NOMEM, "out of memory for a step") : RK_OK;
-}
-
 static struct store_step row_of(const struct trainee *t, const struct cut_range *range,
                                 const struct step_result *result)
 {
@@ -172,8 +139,11 @@ static struct store_step row_of(const struct trainee *t, const struct cut_range 
                              .to_seq = range->to_seq,
                              .due_from = range->due_from,
                              .due_to = range->due_to,
-                             .outcome = result->n_quarantined > 0 ? STORE_QUARANTINED : STORE_NO_OP,
-                             .quarantined = result->quarantined.text,
+                             .outcome = result->refused ? STORE_QUARANTINED : STORE_NO_OP,
+                             .quarantined = result->quarantined.text.text,
+                             .held = result->held.text.text,
+                             .released = result->released.text.text,
+                             .retry = result->retry,
                              .teacher = t->cut.teacher.score,
                              .n_teacher = t->cut.teacher.n,
                              .lists = (int64_t)t->cut.n,
@@ -195,7 +165,7 @@ static struct store_step row_of(const struct trainee *t, const struct cut_range 
         (void)snprintf(row.reason, sizeof row.reason, "%zu lists had no teacher",
                        t->cut.n_untaught);
     }
-    if (result->learned.updates > 0) {
+    if (result->learned.updates > 0 && !result->refused) {
         row.outcome = STORE_PUBLISHED;
         row.version = t->last_version + 1;
     }
@@ -205,11 +175,17 @@ static struct store_step row_of(const struct trainee *t, const struct cut_range 
 struct step_job {
     struct writer_job job;
     struct store_step *row;
+    bool pauses; /* the model, after it */
 };
 
 static enum rk_status step_run(struct writer_job *job, struct store *store, struct rk_error *err)
 {
-    return store_put_step(store, ((struct step_job *)job)->row, err);
+    const struct step_job *step = (struct step_job *)job;
+    const enum rk_status status = store_put_step(store, step->row, err);
+
+    return status == RK_OK && step->pauses
+               ? store_set_paused(store, step->row->model, true, step->row->time_ms, err)
+               : status;
 }
 
 void trainee_publish(struct trainee *t, int64_t version)
@@ -218,6 +194,7 @@ void trainee_publish(struct trainee *t, int64_t version)
     const uint32_t *rows = rk_learner_touched(t->learner, &n);
 
     live_publish(&t->served->live, version, rows, n);
+    held_publish(&t->held);
     t->last_version = version;
 }
 
@@ -240,18 +217,26 @@ static void count(const struct trainee *t, const struct trainee_tools *tools,
     }
     metrics_add(tools->metrics, by_outcome[row->outcome], 1);
     metrics_add(tools->metrics, METRIC_LISTS_LEARNED, result->learned.lists);
-    metrics_add(tools->metrics, METRIC_LISTS_QUARANTINED, result->n_quarantined);
-    for (size_t i = 0; i < t->cut.n && row->outcome == STORE_PUBLISHED; i++) {
+    metrics_add(tools->metrics, METRIC_LISTS_QUARANTINED, result->quarantined.n);
+    for (size_t i = 0; i < t->cut.n && row->outcome == STORE_PUBLISHED && row->retry == 0; i++) {
         const int64_t age_ms = now_ms - t->cut.time_ms[i];
+        if (t->cut.group[i] == NULL) {
+            continue; /* held back: not learned from yet */
+        }
         metrics_observe(&tools->metrics->freshness, age_ms > 0 ? (uint64_t)age_ms * 1000000 : 0);
     }
 }
 
-/* Has the step recorded, and its row's id made; in a rehearsal there is nobody who would. */
-static enum rk_status record(const struct trainee_tools *tools, struct store_step *row,
+/*
+ * Has the step recorded, and its row's id made; in a rehearsal there is nobody who would.
+ *
+ * @param pauses  the model, in the same transaction.
+ */
+static enum rk_status record(const struct trainee_tools *tools, struct store_step *row, bool pauses,
                              struct rk_error *err)
 {
-    struct step_job job = {.job = {.run = step_run, .weight = 1, .bytes = sizeof *row}, .row = row};
+    struct step_job job = {
+        .job = {.run = step_run, .weight = 1, .bytes = sizeof *row}, .row = row, .pauses = pauses};
     struct writer_outcome outcome = {0};
 
     if (tools->writer != NULL) {
@@ -261,31 +246,48 @@ static enum rk_status record(const struct trainee_tools *tools, struct store_ste
                                        : rk_fail(err, outcome.err.status, "%s", outcome.err.text);
 }
 
+/* What has become of the step, once it is recorded. */
+static void settled(struct trainee *t, const struct trainee_tools *tools,
+                    const struct store_step *row, const struct step_result *result, bool pauses)
+{
+    t->step = row->id;
+    t->refused = trainee_refused(t, row->outcome);
+    if (row->outcome == STORE_PUBLISHED) {
+        trainee_publish(t, row->version);
+    }
+    failpoint(FAILPOINT_PUBLISHED);
+    if (result->quarantined.n > 0) {
+        log_warn("lists_quarantined", log_text("model", t->served->name),
+                 log_number("lists", (int64_t)result->quarantined.n),
+                 log_text("reason", result->reason));
+    }
+    if (pauses) {
+        t->paused = true;
+        if (tools->metrics != NULL) {
+            metrics_add(tools->metrics, METRIC_TRAINING_PAUSED, 1);
+        }
+        log_error("training_paused", log_text("model", t->served->name),
+                  log_text("reason", result->reason));
+    }
+    add_up(&t->since_stored, &result->before);
+    count(t, tools, row, result);
+}
+
 /* Has the step recorded; publishes it after that, or takes it back. */
 static enum rk_status settle(struct trainee *t, const struct trainee_tools *tools,
                              const struct cut_range *range, const struct step_result *result,
                              struct rk_error *err)
 {
     struct store_step row = row_of(t, range, result);
-    const enum rk_status status = record(tools, &row, err);
+    const bool pauses = row.outcome == STORE_QUARANTINED && trainee_refused(t, row.outcome) == 0;
+    const enum rk_status status = record(tools, &row, pauses, err);
 
     if (status != RK_OK) {
-        rk_learner_undo(t->learner, live_learning(&t->served->live));
+        trainee_take_back(t);
         return status;
     }
     failpoint(FAILPOINT_STEP_RECORDED);
-    t->step = row.id;
-    if (row.outcome == STORE_PUBLISHED) {
-        trainee_publish(t, row.version);
-    }
-    failpoint(FAILPOINT_PUBLISHED);
-    if (result->n_quarantined > 0) {
-        log_warn("lists_quarantined", log_text("model", t->served->name),
-                 log_number("lists", (int64_t)result->n_quarantined),
-                 log_text("reason", result->reason));
-    }
-    add_up(&t->since_stored, &result->before);
-    count(t, tools, &row, result);
+    settled(t, tools, &row, result, pauses);
     trainee_move_on(t, range);
     return RK_OK;
 }
@@ -295,6 +297,23 @@ const struct served *trainee_teacher(const struct trainee *t, const struct train
     return tools->models != NULL && t->served->config.teacher[0] != '\0'
                ? models_find(models_now(tools->models), t->served->config.teacher)
                : NULL;
+}
+
+/* Learns from what was cut, judges, has it recorded, and publishes or undoes. */
+static enum rk_status learn_and_settle(struct trainee *t, const struct trainee_tools *tools,
+                                       const struct cut_range *range, struct step_result *result,
+                                       struct rk_error *err)
+{
+    enum rk_status status = trainee_learn(t, range->to_seq, result, err);
+
+    if (status == RK_OK) {
+        status = trainee_judge(t, result, err);
+    }
+    if (status == RK_OK) {
+        return settle(t, tools, range, result, err);
+    }
+    trainee_take_back(t);
+    return status;
 }
 
 enum rk_status trainee_step(struct trainee *trainee, const struct trainee_tools *tools,
@@ -322,18 +341,39 @@ enum rk_status trainee_step(struct trainee *trainee, const struct trainee_tools 
     }
     status = trainee_evaluate(t, &result.before, err);
     if (status == RK_OK) {
-        status = trainee_learn(t, &result, err);
+        status = learn_and_settle(t, tools, &range, &result, err);
     }
+    step_result_deinit(&result);
+    return status;
+}
+
+enum rk_status trainee_retry(struct trainee *trainee, const struct trainee_tools *tools,
+                             const struct store_step *refused, struct rk_error *err)
+{
+    struct trainee *t = trainee;
+    const struct cut_range range = {
+        .from_seq = t->seq, .to_seq = t->seq, .due_from = t->due_seq, .due_to = t->due_seq};
+    struct step_result result = {.retry = refused->id};
+    enum rk_status status;
+
+    teacher_begin(&t->cut.teacher, trainee_teacher(t, tools));
+    status = trainee_cut_again(t, tools->store, refused, t->seq, err);
     if (status == RK_OK) {
-        status = settle(t, tools, &range, &result, err);
-    } else {
-        rk_learner_undo(t->learner, live_learning(&t->served->live));
+        status = learn_and_settle(t, tools, &range, &result, err);
     }
-    emit_deinit(&result.quarantined);
+    step_result_deinit(&result);
     return status;
 }
 
 /* ---- checkpoints ---- */
+
+char *trainee_held_text(const struct trainee *trainee)
+{
+    struct emit out = {0};
+
+    held_write(&trainee->held, &out);
+    return emit_take(&out, &(size_t){0});
+}
 
 /* Progressive metrics since the checkpoint before, as JSON. */
 static char *metrics_text(const struct rk_eval_sum *sum)
@@ -375,6 +415,9 @@ enum rk_status trainee_checkpoint(struct trainee *trainee, enum store_source sou
                                      .step = t->step};
     checkpoint_seal(file, row);
     row->metrics = metrics_text(&t->since_stored);
+    row->held = trainee_held_text(t);
     t->since_stored = (struct rk_eval_sum){0};
-    return row->metrics != NULL ? RK_OK : rk_fail(err, RK_NOMEM, "out of memory for a checkpoint");
+    return row->metrics != NULL && row->held != NULL
+               ? RK_OK
+               : rk_fail(err, RK_NOMEM, "out of memory for a checkpoint");
 }

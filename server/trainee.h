@@ -8,6 +8,7 @@
 
 #include "checkpoint.h"
 #include "cut.h"
+#include "held.h"
 #include "metrics.h"
 #include "models.h"
 #include "store.h"
@@ -20,6 +21,18 @@
 struct trainee_watch {
     void (*list)(void *context, int64_t seq, const struct rk_eval_sum *metrics); /* NULL: nobody */
     void *context;
+};
+
+/* What no update may pass: far above all that was seen of numbers that mean something. */
+#define TRAINEE_GRADIENT_MAX  1e6
+#define TRAINEE_PARAMETER_MAX 1e4
+
+#define TRAINEE_REFUSED_MAX 3 /* steps in a row, then the model is paused */
+
+/* A list whose turn it is to be learned from. */
+struct trainee_turn {
+    const struct rk_group *group; /* borrowed from cut or held */
+    int64_t seq;
 };
 
 struct trainee {
@@ -36,6 +49,10 @@ struct trainee {
     struct rk_eval_sum since_stored; /* progressive metrics since then */
     struct trainee_watch watch;      /* set by who wants to know */
     struct cut cut;
+    struct held held;          /* lists held back for the judge */
+    struct trainee_turn *turn; /* (n_turns) of the step under way */
+    size_t n_turns, cap_turns;
+    int refused;   /* steps in a row; trainee_refused */
     double *score; /* (cap_score) */
     size_t cap_score;
     unsigned char *work; /* (cap_work) of a forward pass, or of metrics */
@@ -102,6 +119,18 @@ RK_MUST_CHECK enum rk_status trainee_reach(struct trainee *trainee, struct store
 RK_MUST_CHECK enum rk_status trainee_step(struct trainee *trainee,
                                           const struct trainee_tools *tools, int64_t log_end,
                                           bool *more, struct rk_error *err);
+
+/**
+ * Takes the lists that a step put into quarantine again, with the labels they have by now, as a step of its own.
+ *
+ * @param refused  its row. @return as trainee_step.
+ */
+RK_MUST_CHECK enum rk_status trainee_retry(struct trainee *trainee,
+                                           const struct trainee_tools *tools,
+                                           const struct store_step *refused, struct rk_error *err);
+
+/** The lists held back, as text for a row of the store; malloc'ed, NULL when out of memory. */
+char *trainee_held_text(const struct trainee *trainee);
 
 /**
  * Loads a checkpoint of the store and serves it: learning goes on from log position seq, after step

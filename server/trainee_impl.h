@@ -7,14 +7,25 @@
 #include "emit.h"
 #include "trainee.h"
 
+/* Log positions on their way into a step row. */
+struct positions {
+    struct emit text; /* JSON array; nothing where there are none */
+    size_t n;
+};
+
 /* What a step did with its groups. */
 struct step_result {
     struct rk_learned learned;
     struct rk_eval_sum before; /* with the served parameters, before it learned */
-    struct emit quarantined;   /* JSON array of log positions */
-    size_t n_quarantined;
+    struct positions quarantined, held, released;
+    bool refused;  /* nothing of it is to be served: all its lists are in quarantine */
+    int64_t retry; /* the step whose lists it takes again; 0: it takes the log's next */
     char reason[RK_ERROR_TEXT_MAX];
 };
+
+/* Ends its texts, before the row is made. @return false: out of memory. */
+bool step_result_close(struct step_result *result);
+void step_result_deinit(struct step_result *result);
 
 /*
  * Progressive validation: each list of the cut is scored with what is served before anything is
@@ -24,12 +35,36 @@ RK_MUST_CHECK enum rk_status trainee_evaluate(struct trainee *t, struct rk_eval_
                                               struct rk_error *err);
 
 /*
- * Learns from the groups of the cut on the learning copy, update by update. An update that would
- * make anything not finite is taken back alone and its lists are put into quarantine. @return
- * RK_OK; RK_NOMEM: take the step back.
+ * Learns from the groups of the cut on the learning copy, update by update; every 20th list is held
+ * back, and learned from when it leaves the ring. An update that is not finite or beyond a limit is
+ * taken back alone and its lists are put into quarantine; a step that has nothing else is refused.
+ *
+ * @param upto  the step's to_seq. @return RK_OK; RK_NOMEM: take the step back.
  */
-RK_MUST_CHECK enum rk_status trainee_learn(struct trainee *t, struct step_result *result,
+RK_MUST_CHECK enum rk_status trainee_learn(struct trainee *t, int64_t upto,
+                                           struct step_result *result, struct rk_error *err);
+
+/* Refuses the whole step: every list of it is in quarantine, and nothing else has happened. */
+void trainee_refuse(struct trainee *t, struct step_result *result, const char *reason);
+
+/* Compares the lists held back before and after the step, and refuses one that made them worse. */
+RK_MUST_CHECK enum rk_status trainee_judge(struct trainee *t, struct step_result *result,
                                            struct rk_error *err);
+
+/* Takes back what was learned and held since the step began, to the bit. */
+void trainee_take_back(struct trainee *t);
+
+/* Steps refused in a row after one of an outcome; 0 again where that is once too often. */
+int trainee_refused(const struct trainee *t, enum store_outcome outcome);
+
+/* Cuts the lists a step put into quarantine again, with their events up to a log position. */
+RK_MUST_CHECK enum rk_status trainee_cut_again(struct trainee *t, struct store *store,
+                                               const struct store_step *refused, int64_t upto,
+                                               struct rk_error *err);
+
+/* Makes the lists held back those of a checkpoint (by id) or of an activation (by seq). */
+RK_MUST_CHECK enum rk_status trainee_hold(struct trainee *t, struct store *store, bool activated,
+                                          int64_t id, struct rk_error *err);
 
 /* Serves what was learned as a version. */
 void trainee_publish(struct trainee *t, int64_t version);

@@ -12,9 +12,11 @@ enum rk_status recovery_load(struct recovery *r, const struct store_checkpoint *
                              struct rk_error *err)
 {
     struct trainee *t = r->t;
-    const enum rk_status status =
-        trainee_load(t, r->store, row, row->seq, row->due_seq, row->step, err);
+    enum rk_status status = trainee_load(t, r->store, row, row->seq, row->due_seq, row->step, err);
 
+    if (status == RK_OK) {
+        status = trainee_hold(t, r->store, false, row->id, err);
+    }
     if (status != RK_OK) {
         log_error("checkpoint_passed_over", log_text("model", t->served->name),
                   log_number("version", row->version), log_text("reason", err->text));
@@ -115,6 +117,9 @@ enum rk_status recovery_start(struct recovery *r, size_t branch, struct rk_error
     if (status != RK_OK) {
         status = make_again(r, row, err);
     }
+    if (status == RK_OK) {
+        status = trainee_hold(t, r->store, true, activation->seq, err);
+    }
     if (status != RK_OK) {
         return status;
     }
@@ -145,6 +150,7 @@ enum rk_status trainee_recover(struct trainee *trainee, struct store *store, str
     struct recovery r = {.t = trainee, .store = store};
     enum rk_status status = lineage_read(store, trainee->served->id, &r.lineage, err);
 
+    trainee->refused = 0;
     if (status == RK_OK) {
         status = load_base(&r, r.lineage.n_activations, INT64_MAX, err);
     }

@@ -42,6 +42,8 @@ enum rk_status trainee_load(struct trainee *trainee, struct store *store,
         return status;
     }
     live_publish_all(&t->served->live, checkpoint->version);
+    t->held.judged = false;
+    held_publish(&t->held);
     t->seq = seq;
     t->due_seq = due_seq;
     t->step = step;
@@ -77,6 +79,49 @@ static bool is_as_recorded(const struct trainee *t, const struct store_step *row
            (result->learned.updates > 0) == (row->outcome == STORE_PUBLISHED);
 }
 
+/* The lists of a recorded step: its range of the log, or those of another that were in quarantine. */
+static enum rk_status cut_recorded(struct trainee *t, struct store *store,
+                                   const struct store_step *row, const struct cut_range *range,
+                                   struct rk_error *err)
+{
+    struct store_step refused;
+    enum rk_status status;
+
+    if (row->retry == 0) {
+        return cut_groups(store, t->served->id, &t->served->config, range, &t->cut, err);
+    }
+    status = store_get_step(store, t->served->id, row->retry, &refused, err);
+    if (status == RK_OK) {
+        status = trainee_cut_again(t, store, &refused, row->to_seq, err);
+        free(refused.quarantined);
+    }
+    return status;
+}
+
+static enum rk_status learn_again(struct trainee *t, struct store *store,
+                                  const struct store_step *row, const struct cut_range *range,
+                                  struct rk_error *err)
+{
+    struct step_result result = {.retry = row->retry};
+    enum rk_status status = recall_teacher(t, store, row, err);
+
+    if (status == RK_OK) {
+        status = cut_recorded(t, store, row, range, err);
+    }
+    if (status == RK_OK && t->watch.list != NULL) {
+        status = trainee_evaluate(t, &result.before, err);
+    }
+    if (status == RK_OK) {
+        status = trainee_learn(t, row->to_seq, &result, err);
+    }
+    if (status == RK_OK && !is_as_recorded(t, row, &result)) {
+        status = rk_fail(err, RK_MISMATCH, "step %lld of model \"%s\" does not repeat as recorded",
+                         (long long)row->id, t->served->name);
+    }
+    step_result_deinit(&result);
+    return status;
+}
+
 enum rk_status trainee_repeat_step(struct trainee *t, struct store *store,
                                    const struct store_step *row, struct rk_error *err)
 {
@@ -84,30 +129,19 @@ enum rk_status trainee_repeat_step(struct trainee *t, struct store *store,
                                     .to_seq = row->to_seq,
                                     .due_from = row->due_from,
                                     .due_to = row->due_to};
-    struct step_result result = {0};
-    enum rk_status status = recall_teacher(t, store, row, err);
+    enum rk_status status = RK_OK;
 
-    if (status == RK_OK) {
-        status = cut_groups(store, t->served->id, &t->served->config, &range, &t->cut, err);
+    if (row->outcome != STORE_QUARANTINED) { /* else nothing happened but that it was tried */
+        status = learn_again(t, store, row, &range, err);
     }
-    if (status == RK_OK && t->watch.list != NULL) {
-        status = trainee_evaluate(t, &result.before, err);
-    }
-    if (status == RK_OK) {
-        status = trainee_learn(t, &result, err);
-    }
-    emit_deinit(&result.quarantined);
     if (status != RK_OK) {
         return status;
-    }
-    if (!is_as_recorded(t, row, &result)) {
-        return rk_fail(err, RK_MISMATCH, "step %lld of model \"%s\" does not repeat as recorded",
-                       (long long)row->id, t->served->name);
     }
     if (row->outcome == STORE_PUBLISHED) {
         trainee_publish(t, row->version);
     }
     failpoint(FAILPOINT_STEP_REPEATED);
+    t->refused = trainee_refused(t, row->outcome);
     t->step = row->id;
     trainee_move_on(t, &range);
     return RK_OK;

@@ -61,6 +61,7 @@ static enum rk_status start_checkpoint(struct trainer *trainer, struct trainee *
     if (status != RK_OK) {
         free(pending);
         free(row.metrics);
+        free(row.held);
         free(file.bytes);
     }
     return status;

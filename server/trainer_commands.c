@@ -141,6 +141,7 @@ static void do_pause(struct trainer *trainer, struct trainer_command *command, s
     }
     failpoint(FAILPOINT_PAUSE_RECORDED);
     t->paused = paused;
+    t->refused = 0;
     trainee_show(t, false);
 }
 

@@ -72,6 +72,7 @@ void trainer_activate(struct trainer *trainer, struct trainer_command *command, 
     struct store_activation activation = {.model = t->served->id};
     struct activate_job job = {.job = {.run = activate_run, .weight = 1},
                                .activation = &activation};
+    char *held;
     struct rk_error err = {0};
     struct writer_outcome outcome;
 
@@ -81,8 +82,15 @@ void trainer_activate(struct trainer *trainer, struct trainer_command *command, 
         trainer_fail(trainer, command, &err);
         return;
     }
+    held = trainee_held_text(t);
+    if (held == NULL) {
+        problem_set(&command->problem, PROBLEM_OUT_OF_MEMORY, "no memory for an activation");
+        return;
+    }
     activation.checkpoint = checkpoint.id;
+    activation.held = held;
     outcome = writer_run(trainer->tools.writer, &job.job);
+    free(held);
     if (outcome.err.status != RK_OK) {
         trainer_fail(trainer, command, &outcome.err);
         return;
@@ -117,6 +125,7 @@ void trainer_import(struct trainer *trainer, struct trainer_command *command, st
     struct store_checkpoint *row = &command->row;
     struct checkpoint_bytes file = {0};
     struct rk_error err = {0};
+    char *held;
     enum rk_status status;
 
     trainer_await_checkpoint(trainer, t);
@@ -134,8 +143,12 @@ void trainer_import(struct trainer *trainer, struct trainer_command *command, st
         return;
     }
     checkpoint_seal(&file, row);
-    status = checkpoint_put(trainer->tools.writer, &file, row,
-                            command->activate ? &activation : NULL, &err);
+    held = trainee_held_text(t);
+    activation.held = held;
+    status = held != NULL ? checkpoint_put(trainer->tools.writer, &file, row,
+                                           command->activate ? &activation : NULL, &err)
+                          : rk_fail(&err, RK_NOMEM, "no memory for an activation");
+    free(held);
     free(file.bytes);
     if (status != RK_OK) {
         trainer_fail(trainer, command, &err);

@@ -151,10 +151,11 @@ static void show_knows_the_version_of_steps_after_the_checkpoint(void **state)
 {
     struct offline_fixture *f = *state;
     assert_offline_run(f, IMPORT "--config small.json m.st", EX_OK, "");
-    fixture_run_sql("a.db", "INSERT INTO step (model, version, from_seq, to_seq, due_from, due_to, "
-                            "outcome, quarantined, lists, pairs, ndcg_n, auc_n, log_loss_n, "
-                            "time_ms) VALUES (1, 5, 1, 2, 1, 1, 'published', '[]', 1, 1, 0, 0, 0, "
-                            "0)");
+    fixture_run_sql(
+        "a.db", "INSERT INTO step (model, version, from_seq, to_seq, due_from, due_to, "
+                "outcome, quarantined, held, released, lists, pairs, ndcg_n, auc_n, log_loss_n, "
+                "time_ms) VALUES (1, 5, 1, 2, 1, 1, 'published', '[]', '[]', '[]', 1, 1, 0, 0, 0, "
+                "0)");
     assert_offline_run(f, SHOW, EX_OK, "");
     assert_close(offline_number(f, "version"), 5, 0, 0);
 }

@@ -1,0 +1,78 @@
+/*
+ * Lists held back from learning, for the judge: every 20th of a model enters a ring of 256 and is
+ * learned from when it leaves. The ring is part of what a model has learned up to: it is written
+ * into checkpoints and activations as the log positions of its lists, and cut again from there.
+ */
+#ifndef RANKD_SERVER_HELD_H
+#define RANKD_SERVER_HELD_H
+
+#include "cut.h"
+#include "emit.h"
+
+#include <rankd/group.h>
+#include <rankd/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HELD_LISTS 256
+#define HELD_EVERY 20
+
+struct held_list {
+    struct rk_group *group; /* owned */
+    struct cut_list at;
+    bool known;    /* before is */
+    double before; /* loss under what is served; NaN: it has none */
+    double after;  /* loss under what was just learned */
+};
+
+/* Zero to start. */
+struct held {
+    struct held_list *list; /* (first + n) the ring is list[first] ... */
+    size_t first, n, capacity;
+    int64_t seen;      /* lists of the model so far */
+    bool judged;       /* every list's `after` is of the step under way */
+    size_t kept_n;     /* as they were when the step began */
+    int64_t kept_seen; /* likewise */
+};
+
+/** Frees what it owns. */
+void held_deinit(struct held *held);
+
+/** Starts a step: what left before is freed, and held_undo comes back to here. */
+void held_begin(struct held *held);
+
+/** Counts a list. @return is it its turn to enter? */
+bool held_turn(struct held *held);
+
+/**
+ * Enters a list. @param group  taken, and set to NULL, on RK_OK. @param left  out: what left for it, borrowed until the
+ * next held_begin; group NULL: nothing, the ring was not full.
+ *
+ * @return RK_OK; RK_NOMEM.
+ */
+RK_MUST_CHECK enum rk_status held_enter(struct held *held, struct rk_group **group,
+                                        const struct cut_list *at, struct held_list *left,
+                                        struct rk_error *err);
+
+/** The step is served: losses under it, where the judge looked, are those before the next. */
+void held_publish(struct held *held);
+
+/** Takes the step's changes back. */
+void held_undo(struct held *held);
+
+/** Writes it: {"seen": n, "lists": [[seq, upto], [seq, upto, [teacher's scores]], ...]}. */
+void held_write(const struct held *held, struct emit *out);
+
+/**
+ * Reads what held_write wrote and cuts the lists again; "" is an empty one.
+ *
+ * @param cut  used for it; its groups are gone afterwards.
+ * @return RK_OK; RK_CORRUPT: it cannot be read, or a list of it is gone; RK_IO; RK_NOMEM: held is
+ *         empty then.
+ */
+RK_MUST_CHECK enum rk_status held_read(struct held *held, const char *text, struct store *store,
+                                       const struct model_config *config, struct cut *cut,
+                                       struct rk_error *err);
+
+#endif
