@@ -14,6 +14,7 @@ int command_import(int argc, char *const *argv);
 int command_model(int argc, char *const *argv);
 int command_replay(int argc, char *const *argv);
 int command_backup(int argc, char *const *argv);
+int command_verify(int argc, char *const *argv);
 int command_version(int argc, char *const *argv);
 
 #endif

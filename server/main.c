@@ -26,6 +26,7 @@ static const struct command commands[] = {
     {"model", command_model, "list, show, activate or delete models"},
     {"replay", command_replay, "do again what the log says: rankings, learning"},
     {"backup", command_backup, "copy a database, checked"},
+    {"verify", command_verify, "is a database whole, and does learning repeat?"},
     {"version", command_version, "print the version"},
 };
 

@@ -36,6 +36,9 @@ struct store_lock;
  */
 RK_MUST_CHECK enum rk_status store_lock(const char *path, struct store_lock **lock,
                                         struct rk_error *err);
+/** The same for who only reads: where the lock's file is missing nobody has it, and *lock stays. */
+RK_MUST_CHECK enum rk_status store_lock_if_served(const char *path, struct store_lock **lock,
+                                                  struct rk_error *err);
 void store_unlock(struct store_lock **lock);
 
 /**
@@ -60,6 +63,23 @@ RK_MUST_CHECK enum rk_status store_open(const char *path, struct store **store,
  */
 RK_MUST_CHECK enum rk_status store_open_reader(const char *path, struct store **store,
                                                struct rk_error *err);
+
+/**
+ * Opens a reading connection to a file that nobody writes, a backup or a stopped server's, after
+ * reading it through for damage. File and write-ahead log stay as they are, byte for byte.
+ *
+ * @return as store_open_reader; RK_CORRUPT also: rows do not agree.
+ */
+RK_MUST_CHECK enum rk_status store_open_still(const char *path, struct store **store,
+                                              struct rk_error *err);
+
+/**
+ * Does what one row says of others hold, beyond what each start looks at: steps of a model take
+ * nothing twice, records and their lists are of one model, every model and activated version is there?
+ *
+ * @return RK_OK; RK_CORRUPT with the first that does not; RK_IO; RK_NOMEM.
+ */
+RK_MUST_CHECK enum rk_status store_check_references(struct store *store, struct rk_error *err);
 
 /**
  * Bytes of write-ahead log that lay beside the file when the writing connection was opened: 0 after a

@@ -149,9 +149,9 @@ RK_MUST_CHECK enum rk_status store_copy_keep(const char *part, const char *to, i
 
 /**
  * Refuses a file that is not rankd's, too new or damaged, and leaves it as it is. A missing or
- * empty one is none of these.
+ * empty one is none of these. @param whole  reads a large one through for damage, too.
  */
-RK_MUST_CHECK enum rk_status store_look(const char *path, struct rk_error *err);
+RK_MUST_CHECK enum rk_status store_look(const char *path, bool whole, struct rk_error *err);
 
 /**
  * Whose file is it, and of which schema? An empty one, also of a first start that was cut off, is

@@ -40,7 +40,6 @@ static void write_owner(int fd)
 static enum rk_status take(int fd, const char *path, struct rk_error *err)
 {
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        write_owner(fd);
         return RK_OK;
     }
     if (errno == EWOULDBLOCK) {
@@ -49,7 +48,9 @@ static enum rk_status take(int fd, const char *path, struct rk_error *err)
     return rk_fail(err, RK_IO, "cannot lock %s: %s", path, strerror(errno));
 }
 
-enum rk_status store_lock(const char *path, struct store_lock **lock, struct rk_error *err)
+/* @param flags  of open. Where the file is not there and is not to be made, there is no lock. */
+static enum rk_status lock_file(const char *path, int flags, struct store_lock **lock,
+                                struct rk_error *err)
 {
     enum rk_status status = RK_OK;
     struct store_lock *made = malloc(sizeof *made);
@@ -62,7 +63,10 @@ enum rk_status store_lock(const char *path, struct store_lock **lock, struct rk_
         goto out;
     }
     (void)snprintf(file, room, "%s.lock", path);
-    fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    fd = open(file, flags | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == ENOENT && (flags & O_CREAT) == 0) {
+        goto out;
+    }
     if (fd < 0) {
         status = rk_fail(err, RK_IO, "cannot open %s: %s", file, strerror(errno));
         goto out;
@@ -81,6 +85,21 @@ out:
     free(file);
     free(made);
     return status;
+}
+
+enum rk_status store_lock(const char *path, struct store_lock **lock, struct rk_error *err)
+{
+    enum rk_status status = lock_file(path, O_RDWR | O_CREAT, lock, err);
+    if (status == RK_OK) {
+        write_owner((*lock)->fd);
+    }
+    return status;
+}
+
+enum rk_status store_lock_if_served(const char *path, struct store_lock **lock,
+                                    struct rk_error *err)
+{
+    return lock_file(path, O_RDONLY, lock, err);
 }
 
 void store_unlock(struct store_lock **lock)

@@ -131,7 +131,7 @@ enum rk_status store_check(sqlite3 *db, const char *path, struct rk_error *err)
 }
 
 /* A large file is not read through at each start. */
-static enum rk_status check(sqlite3 *db, const char *path, struct rk_error *err)
+static enum rk_status check_if_small(sqlite3 *db, const char *path, struct rk_error *err)
 {
     int64_t pages = 0, page_bytes = 0;
     if (read_int(db, "PRAGMA page_count", &pages) != SQLITE_OK ||
@@ -215,7 +215,7 @@ static enum rk_status check_log(sqlite3 *db, const char *path, struct rk_error *
     return status;
 }
 
-enum rk_status store_look(const char *path, struct rk_error *err)
+enum rk_status store_look(const char *path, bool whole, struct rk_error *err)
 {
     /* A rollback journal is of a first start that was cut off, and its first page may be torn: only
      * a writer can roll it back. store_identify() comes again there. */
@@ -238,8 +238,8 @@ enum rk_status store_look(const char *path, struct rk_error *err)
     }
     (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     status = store_identify(db, path, &version, err);
-    if (status == RK_OK) {
-        status = version > 0 ? check(db, path, err) : RK_OK;
+    if (status == RK_OK && version > 0) {
+        status = whole ? store_check(db, path, err) : check_if_small(db, path, err);
     }
     if (status == RK_OK && version > 0 && killed) {
         status = check_log(db, path, err);

@@ -187,7 +187,7 @@ enum rk_status store_open_as(const char *path, enum store_use use, struct store 
 enum rk_status store_open(const char *path, struct store **store, struct rk_error *err)
 {
     const int64_t wal = store_size_beside(path, "-wal");
-    enum rk_status status = store_look(path, err);
+    enum rk_status status = store_look(path, false, err);
     if (status == RK_OK) {
         status = store_open_as(path, STORE_WRITES, store, err);
     }
@@ -210,6 +210,12 @@ int64_t store_restored(const struct store *store)
 enum rk_status store_open_reader(const char *path, struct store **store, struct rk_error *err)
 {
     return store_open_as(path, STORE_READS, store, err);
+}
+
+enum rk_status store_open_still(const char *path, struct store **store, struct rk_error *err)
+{
+    enum rk_status status = store_look(path, true, err);
+    return status == RK_OK ? store_open_as(path, STORE_LOOKS, store, err) : status;
 }
 
 static void close_connection(struct store *store)

@@ -111,6 +111,17 @@ RK_MUST_CHECK enum rk_status trainee_reach(struct trainee *trainee, struct store
                                            int64_t version, struct rk_error *err);
 
 /**
+ * Makes the newest version that was learned and stored again, from what is stored before it and the
+ * steps between, and compares the two byte for byte. Not to be trained on.
+ *
+ * @param from, to  out: the versions.
+ * @return RK_OK: the same; RK_NOTFOUND: there is none; RK_MISMATCH: others, or a step does not repeat
+ *         as recorded; RK_CORRUPT: nothing before it can be loaded; RK_IO; RK_NOMEM.
+ */
+RK_MUST_CHECK enum rk_status trainee_retrace(struct trainee *trainee, struct store *store,
+                                             int64_t *from, int64_t *to, struct rk_error *err);
+
+/**
  * Takes one step of what the log holds.
  *
  * @param log_end  last committed seq. @param more  out: there may be more to take.

@@ -164,6 +164,37 @@ enum rk_status trainee_recover(struct trainee *trainee, struct store *store, str
     return status;
 }
 
+enum rk_status trainee_retrace(struct trainee *trainee, struct store *store, int64_t *from,
+                               int64_t *to, struct rk_error *err)
+{
+    struct recovery r = {.t = trainee, .store = store};
+    const struct store_checkpoint *made = NULL;
+    enum rk_status status = lineage_read(store, trainee->served->id, &r.lineage, err);
+
+    for (size_t i = 0; i < r.lineage.n && made == NULL; i++) {
+        const struct store_checkpoint *row = &r.lineage.checkpoint[i];
+        made = row->source == STORE_SOURCE_TRAINING ? row : NULL;
+    }
+    if (status == RK_OK && made == NULL) {
+        status = rk_fail(err, RK_NOTFOUND, "no version that was learned is stored");
+    }
+    if (status == RK_OK) {
+        status = load_base(&r, lineage_branch_of_checkpoint(&r.lineage, made->id),
+                           made->version - 1, err);
+    }
+    if (status == RK_OK) {
+        *from = live_version(&trainee->served->live);
+        *to = made->version;
+        status = trainee_repeat(trainee, store, made->step, err);
+    }
+    if (status == RK_OK) {
+        status = recovery_compare(trainee, made, err);
+    }
+    trainee->branch = -1; /* a base may have been passed over */
+    lineage_deinit(&r.lineage);
+    return status;
+}
+
 /* A stored version: its checkpoint, or RK_NOTFOUND. */
 static enum rk_status load_version(struct recovery *r, int64_t version)
 {
