@@ -4,6 +4,7 @@
  */
 #include "admin.h"
 #include "command.h"
+#include "config_file.h"
 #include "libfm.h"
 #include "parameters.h"
 
@@ -25,27 +26,17 @@ struct import {
 static int read_config(struct import *import)
 {
     const struct admin_options *options = &import->options;
-    struct problem problem = {0};
-    char *text = NULL;
-    size_t n = 0;
-    int code = admin_read_file(options, options->config, &text, &n);
 
-    if (code != EX_OK) {
-        return code;
+    if (!model_name_valid(options->model)) {
+        return admin_fail(options, EX_USAGE,
+                          "a model's name is 1 to %d of the characters a-z 0-9 _ -",
+                          STORE_NAME_MAX);
     }
     import->config = malloc(sizeof *import->config);
-    if (import->config == NULL) {
-        code = admin_fail(options, EX_SOFTWARE, "out of memory for a configuration");
-    } else if (!model_config_parse(text, n, import->config, &problem)) {
-        code = admin_fail(options, EX_CONFIG, "%s: %s%s%s", options->config, problem.pointer,
-                          problem.pointer[0] != '\0' ? ": " : "", problem.detail);
-    } else if (!model_name_valid(options->model)) {
-        code =
-            admin_fail(options, EX_USAGE, "a model's name is 1 to %d of the characters a-z 0-9 _ -",
-                       STORE_NAME_MAX);
-    }
-    free(text);
-    return code;
+    return import->config != NULL
+               ? config_file_read(admin_command_text(options->command), options->config,
+                                  import->config)
+               : admin_fail(options, EX_SOFTWARE, "out of memory for a configuration");
 }
 
 /* Makes a safetensors file of libFM's. */

@@ -5,6 +5,8 @@
 #include "command.h"
 #include "command_replay_impl.h"
 #include "flags.h"
+#include "log.h"
+#include "model_config.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -22,6 +24,12 @@ static const struct flag table[] = {
     {"ranking", "ID", FLAG_TEXT, AT(ranking), 0, 0, REPLAY, 0,
      "serve this ranking again, and compare it to the bit"},
     {"rankings", NULL, FLAG_SWITCH, AT(rankings), 0, 0, REPLAY, 0, "all rankings of the range"},
+    {"model", "NAME", FLAG_TEXT, AT(model), 0, 0, REPLAY, 0,
+     "take this model's recorded steps again; a file here is taken for --config"},
+    {"config", "FILE", FLAG_TEXT, AT(config), 0, 0, REPLAY, 0,
+     "another configuration (JSON): would it have ranked better? (of --model default)"},
+    {"every", "N", FLAG_WHOLE, AT(every), 1, INT64_MAX, REPLAY, 0,
+     "lists a row of the table stands for (1000)"},
     {"from-seq", "A", FLAG_WHOLE, AT(from_seq), 0, INT64_MAX, REPLAY, 0,
      "what came after this log position (0)"},
     {"to-seq", "B", FLAG_WHOLE, AT(to_seq), 0, INT64_MAX, REPLAY, 0,
@@ -81,12 +89,31 @@ static int open_db(struct replay *replay)
     return status == RK_OK ? EX_OK : replay_fail(shell_exit_code(status), "%s", err.text);
 }
 
-static int check(const struct replay *replay)
+/* What is to be done is said once; no name of a model looks like a file's. */
+static int check(struct replay *replay)
 {
-    if ((replay->ranking != NULL) == replay->rankings) {
-        return replay_fail(EX_USAGE, "give one of --ranking and --rankings");
+    if (replay->model != NULL && !model_name_valid(replay->model) && replay->config == NULL) {
+        replay->config = replay->model;
+        replay->model = NULL;
+    }
+    if (replay->model == NULL && replay->config != NULL) {
+        replay->model = "default";
+    }
+    if ((replay->ranking != NULL) + replay->rankings + (replay->model != NULL) != 1) {
+        return replay_fail(EX_USAGE, "give one of --ranking, --rankings and --model");
+    }
+    if (replay->from_seq > replay->to_seq) {
+        return replay_fail(EX_USAGE, "--from-seq is beyond --to-seq");
     }
     return EX_OK;
+}
+
+static int run(struct replay *replay)
+{
+    if (replay->model != NULL) {
+        return replay_model(replay);
+    }
+    return replay->rankings ? replay_rankings(replay) : replay_ranking(replay);
 }
 
 int command_replay(int argc, char *const *argv)
@@ -101,12 +128,13 @@ int command_replay(int argc, char *const *argv)
         print_help();
         return EX_OK;
     }
+    log_start(LOG_LEVEL_WARN, false);
     code = check(&replay);
     if (code == EX_OK) {
         code = open_db(&replay);
     }
     if (code == EX_OK) {
-        code = replay.rankings ? replay_rankings(&replay) : replay_ranking(&replay);
+        code = run(&replay);
     }
     store_close(&replay.store);
     store_unlock(&replay.lock);

@@ -14,10 +14,10 @@ struct replay {
     const char *db;
     const char *ranking;      /* NULL: not given; texts are borrowed from the command line */
     bool rankings;            /* all of them */
-    const char *model;        /* a name; NULL: not given */
+    const char *model;        /* its name; NULL: rankings are replayed */
     const char *config;       /* another configuration's file; NULL: as it was recorded */
     int64_t from_seq, to_seq; /* the range (from_seq, to_seq]; INT64_MAX: to the end */
-    int64_t every;            /* lists a row of the table stands for; 0: one row in all */
+    int64_t every;            /* lists a row of the table stands for */
     bool json;
     bool help;
     struct store_lock *lock;
@@ -33,5 +33,9 @@ int replay_error(const struct rk_error *err);
 /* Serves one ranking again, or all of the range, and prints what came of it. @return exit code. */
 int replay_ranking(struct replay *replay);
 int replay_rankings(struct replay *replay);
+
+/* Takes a model's recorded steps again, beside another configuration if there is one. @return exit
+ * code. */
+int replay_model(struct replay *replay);
 
 #endif

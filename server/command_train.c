@@ -8,49 +8,13 @@
 #include "clock.h"
 #include "command.h"
 #include "command_train_impl.h"
+#include "config_file.h"
 
-#include <errno.h>
 #include <rankd/random.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-
-#define CONFIG_BYTES_MAX ((size_t)1 << 20)
-
-/* ---- configuration ---- */
-
-static int read_config(const struct offline_options *options, struct model_config *config)
-{
-    struct problem problem = {0};
-    char *text = malloc(CONFIG_BYTES_MAX + 1);
-    FILE *file = text != NULL ? fopen(options->config, "re") : NULL;
-    int code = EX_OK;
-    size_t n = 0;
-
-    if (text == NULL) {
-        return offline_fail(options, EX_SOFTWARE, "out of memory for a configuration");
-    }
-    if (file == NULL) {
-        code = offline_fail(options, EX_NOINPUT, "%s: cannot be opened: %s", options->config,
-                            strerror(errno));
-        goto out;
-    }
-    n = fread(text, 1, CONFIG_BYTES_MAX + 1, file);
-    if (ferror(file) != 0) {
-        code = offline_fail(options, EX_IOERR, "%s: cannot be read", options->config);
-    } else if (n > CONFIG_BYTES_MAX) {
-        code = offline_fail(options, EX_CONFIG, "%s: is larger than %zu MiB", options->config,
-                            CONFIG_BYTES_MAX >> 20);
-    } else if (!model_config_parse(text, n, config, &problem)) {
-        code = offline_fail(options, EX_CONFIG, "%s: %s%s%s", options->config, problem.pointer,
-                            problem.pointer[0] != '\0' ? ": " : "", problem.detail);
-    }
-    (void)fclose(file);
-out:
-    free(text);
-    return code;
-}
 
 /* ---- learning ---- */
 
@@ -280,7 +244,8 @@ int command_train(int argc, char *const *argv)
         offline_options_help(&options);
         return EX_OK;
     }
-    code = options.config != NULL ? read_config(&options, &config) : EX_OK;
+    code =
+        options.config != NULL ? config_file_read(options.command, options.config, &config) : EX_OK;
     if (code == EX_OK) {
         code = offline_open(&options, options.config != NULL ? &config : NULL, &training.offline);
     }

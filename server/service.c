@@ -111,7 +111,7 @@ static void note_jump(int64_t jump_ms)
 static enum rk_status start_clock(struct store *store, struct rk_error *err)
 {
     int64_t last_ms = 0;
-    const enum rk_status status = store_log_time(store, &last_ms, err);
+    const enum rk_status status = store_log_time(store, INT64_MAX, &last_ms, err);
 
     if (status == RK_OK) {
         note_jump(clock_start(last_ms));

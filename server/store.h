@@ -206,8 +206,11 @@ RK_MUST_CHECK enum rk_status store_log_end(struct store *store, int64_t *seq, st
 RK_MUST_CHECK enum rk_status store_log_start(struct store *store, int64_t *seq,
                                              struct rk_error *err);
 
-/** The time of the last record, 0 when there is none: none before it has a later one. */
-RK_MUST_CHECK enum rk_status store_log_time(struct store *store, int64_t *time_ms,
+/**
+ * The time of the last record at or before a log position, 0 when there is none: none before it has a
+ * later one.
+ */
+RK_MUST_CHECK enum rk_status store_log_time(struct store *store, int64_t upto, int64_t *time_ms,
                                             struct rk_error *err);
 
 struct store_ranking {

@@ -36,9 +36,12 @@ enum rk_status store_log_start(struct store *store, int64_t *seq, struct rk_erro
     return status;
 }
 
-enum rk_status store_log_time(struct store *store, int64_t *time_ms, struct rk_error *err)
+enum rk_status store_log_time(struct store *store, int64_t upto, int64_t *time_ms,
+                              struct rk_error *err)
 {
-    struct sql sql = sql_start(store, "SELECT time_ms FROM log ORDER BY seq DESC LIMIT 1");
+    struct sql sql =
+        sql_start(store, "SELECT time_ms FROM log WHERE seq <= ? ORDER BY seq DESC LIMIT 1");
+    sql_bind_int(&sql, upto);
     int64_t last = sql_step(&sql) ? sqlite3_column_int64(sql.stmt, 0) : 0;
     enum rk_status status = sql_end(&sql, err);
     if (status == RK_OK) {

@@ -1,6 +1,6 @@
 /*
- * rankd replay through the binary: whatever a server has been through, each ranking it served comes
- * out again, to the bit.
+ * rankd replay through the binary: whatever a server has been through, each ranking it served and
+ * each state it stored comes out again, to the bit; and another configuration can be tried on it.
  */
 #include "http_client.h"
 #include "server_process.h"
@@ -85,7 +85,7 @@ static int run(struct life *life, const char *const *arguments)
 /* Scores n lists of five items, and clicks on one of each. */
 static void rank(struct life *life, const char *model, int n)
 {
-    char body[1024];
+    char body[1024], clicked[16];
     for (int i = 0; i < n; i++) {
         const int r = life->rankings++;
         (void)snprintf(body, sizeof body,
@@ -98,9 +98,10 @@ static void rank(struct life *life, const char *model, int n)
                        : r % 4 == 2 ? ", \"exclude\": [\"y\"], \"top_k\": 3"
                                     : "");
         ask(life, "POST", "/v1/score", body);
+        (void)snprintf(clicked, sizeof clicked, r % 3 == 0 ? "x" : "i%d", r % 11);
         (void)snprintf(body, sizeof body,
                        "{\"ranking_id\": \"r%d\", \"item_id\": \"%s\", \"type\": \"click\"}", r,
-                       r % 3 == 0 ? "x" : "i3");
+                       clicked);
         ask(life, "POST", "/v1/feedback", body);
     }
 }
@@ -236,6 +237,7 @@ static void live_a_little(struct life *life)
     start(life);
     ask(life, "PUT", "/v1/models/small", FM "}");
     rank(life, "small", 20);
+    ask(life, "POST", "/v1/models/small/train?wait=1", NULL);
     end(life, SIGTERM);
 }
 
@@ -281,6 +283,100 @@ static void ranking_whose_steps_are_gone_cannot_be_reproduced(void **state)
     assert_null(strstr(life->text, "\"not_reproducible\":0"));
 }
 
+/* ---- a model ---- */
+
+static void write_config(struct life *life, const char *json)
+{
+    temp_file_write(life->file, json, strlen(json));
+}
+
+/* The SHA-256 of an outcome in the JSON that was printed: "recorded" or "other". */
+static const char *sha256_of(const struct life *life, const char *whose)
+{
+    const char *at = strstr(life->text, whose);
+    at = at != NULL ? strstr(at, "\"sha256\":\"") : NULL;
+    assert_non_null(at);
+    return at + strlen("\"sha256\":\"");
+}
+
+#define SHA256_DIGITS 64
+
+static void recorded_steps_come_to_the_stored_checkpoint(void **state)
+{
+    struct life *life = *state;
+    live_a_little(life);
+    const uint64_t before = temp_file_hash(life->db);
+    assert_int_equal(RUN(life, "replay", "--db", life->db, "--model", "small"), EX_OK);
+    assert_non_null(
+        strstr(life->text, "\ncheckpoint 1 stored came out to the bit, the newest of "));
+    assert_non_null(strstr(life->text, "taken again as recorded"));
+    assert_non_null(strstr(life->text, "\nin all\n"));
+    assert_true(temp_file_hash(life->db) == before);
+    fixture_run_sql(life->db, "UPDATE checkpoint SET sha256 = zeroblob(32) WHERE version > 0");
+    assert_int_equal(RUN(life, "replay", "--db", life->db, "--model", "small"), EX_DATAERR);
+    assert_non_null(strstr(life->text, "does not come out as it was stored"));
+}
+
+static void same_configuration_comes_to_the_same_bytes_as_the_served_model(void **state)
+{
+    struct life *life = *state;
+    live_a_little(life);
+    write_config(life, FM "}");
+    assert_int_equal(
+        RUN(life, "replay", "--db", life->db, "--model", "small", "--config", life->file, "--json"),
+        EX_OK);
+    assert_memory_equal(sha256_of(life, "\"recorded\""), sha256_of(life, "\"other\""),
+                        SHA256_DIGITS);
+    assert_non_null(strstr(life->text, ",\"mean\":0,\"standard_error\":0}"));
+}
+
+static void other_configurations_are_measured_on_the_same_lists_and_repeat(void **state)
+{
+    static const char *const configs[] = {
+        "{\"kind\": \"ffm\", \"features\": {\"bits\": 8}, \"dim\": 2, \"max_fields\": 8}",
+        "{\"kind\": \"deepfm\", \"features\": {\"bits\": 8}, \"dim\": 2, \"max_fields\": 8, "
+        "\"hidden\": [4], \"training\": {\"attribution_s\": 5, \"batch_groups\": 3}}",
+    };
+    struct life *life = *state;
+    char first[SHA256_DIGITS];
+    live_a_little(life);
+    for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
+        write_config(life, configs[i]);
+        for (int turn = 0; turn < 2; turn++) {
+            assert_int_equal(RUN(life, "replay", "--db", life->db, "--model=small", "--config",
+                                 life->file, "--json", "--every", "7"),
+                             EX_OK);
+            assert_non_null(strstr(life->text, "\"rows\":[{\"lists\":7,"));
+            assert_memory_not_equal(sha256_of(life, "\"recorded\""), sha256_of(life, "\"other\""),
+                                    SHA256_DIGITS);
+            if (turn > 0) {
+                assert_memory_equal(sha256_of(life, "\"other\""), first, sizeof first);
+            }
+            memcpy(first, sha256_of(life, "\"other\""), sizeof first);
+        }
+    }
+}
+
+static void file_where_a_model_is_named_is_another_configuration_of_the_default_one(void **state)
+{
+    struct life *life = *state;
+    start(life);
+    rank(life, "default", 10);
+    end(life, SIGTERM);
+    write_config(life, FM "}");
+    assert_int_equal(RUN(life, "replay", "--db", life->db, "--model", life->file), EX_OK);
+    assert_non_null(strstr(life->text, "model      default, log positions 1 to "));
+    assert_non_null(strstr(life->text, "\nother - recorded, of pairs of the same list\nNDCG@10 "));
+    write_config(life, "{\"kind\": \"fm\", \"dims\": 4}");
+    assert_int_equal(RUN(life, "replay", "--db", life->db, "--model", life->file), EX_CONFIG);
+    assert_non_null(strstr(life->text, "/dims"));
+    write_config(life,
+                 "{\"kind\": \"fm\", \"loss\": {\"name\": \"distill_listwise\"}, \"teacher\": "
+                 "\"m\"}");
+    assert_int_equal(RUN(life, "replay", "--db", life->db, "--model", life->file), EX_CONFIG);
+    assert_int_equal(RUN(life, "replay", "--db", life->db, "--model", "none"), EX_USAGE);
+}
+
 static void what_cannot_be_done_is_refused(void **state)
 {
     struct life *life = *state;
@@ -303,6 +399,10 @@ int main(void)
         LIFE_TEST(ranking_is_shown_as_it_was_and_as_it_comes_out),
         LIFE_TEST(ranking_that_was_tampered_with_differs),
         LIFE_TEST(ranking_whose_steps_are_gone_cannot_be_reproduced),
+        LIFE_TEST(recorded_steps_come_to_the_stored_checkpoint),
+        LIFE_TEST(same_configuration_comes_to_the_same_bytes_as_the_served_model),
+        LIFE_TEST(other_configurations_are_measured_on_the_same_lists_and_repeat),
+        LIFE_TEST(file_where_a_model_is_named_is_another_configuration_of_the_default_one),
         LIFE_TEST(what_cannot_be_done_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
