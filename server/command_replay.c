@@ -51,21 +51,12 @@ static void print_help(void)
         "\n75 a server has the file: make a backup (POST /v1/backup) and replay that\n");
 }
 
-int replay_fail(int code, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    code = shell_fail("replay", code, format, arguments);
-    va_end(arguments);
-    return code;
-}
-
 int replay_error(const struct rk_error *err)
 {
     /* The log, not the configuration, is what does not fit. */
-    return replay_fail(shell_exit_code(err->status == RK_MISMATCH ? RK_CORRUPT : err->status), "%s",
-                       err->text);
+    return shell_say("replay",
+                     shell_exit_code(err->status == RK_MISMATCH ? RK_CORRUPT : err->status), "%s",
+                     err->text);
 }
 
 /* Takes the lock, so that nobody changes the file meanwhile, and opens it for reading. */
@@ -75,18 +66,18 @@ static int open_db(struct replay *replay)
     enum rk_status status;
 
     if (access(replay->db, F_OK) != 0) {
-        return replay_fail(EX_NOINPUT, "there is no database %s", replay->db);
+        return shell_say("replay", EX_NOINPUT, "there is no database %s", replay->db);
     }
     status = store_lock(replay->db, &replay->lock, &err);
     if (status == RK_BUSY) {
-        return replay_fail(EX_TEMPFAIL,
-                           "%s is in use (%s): make a backup with POST /v1/backup and replay that",
-                           replay->db, err.text);
+        return shell_say("replay", EX_TEMPFAIL,
+                         "%s is in use (%s): make a backup with POST /v1/backup and replay that",
+                         replay->db, err.text);
     }
     if (status == RK_OK) {
         status = store_open_reader(replay->db, &replay->store, &err);
     }
-    return status == RK_OK ? EX_OK : replay_fail(shell_exit_code(status), "%s", err.text);
+    return status == RK_OK ? EX_OK : shell_say("replay", shell_exit_code(status), "%s", err.text);
 }
 
 /* What is to be done is said once; no name of a model looks like a file's. */
@@ -100,10 +91,10 @@ static int check(struct replay *replay)
         replay->model = "default";
     }
     if ((replay->ranking != NULL) + replay->rankings + (replay->model != NULL) != 1) {
-        return replay_fail(EX_USAGE, "give one of --ranking, --rankings and --model");
+        return shell_say("replay", EX_USAGE, "give one of --ranking, --rankings and --model");
     }
     if (replay->from_seq > replay->to_seq) {
-        return replay_fail(EX_USAGE, "--from-seq is beyond --to-seq");
+        return shell_say("replay", EX_USAGE, "--from-seq is beyond --to-seq");
     }
     return EX_OK;
 }

@@ -24,10 +24,7 @@ struct replay {
     struct store *store; /* a reading connection */
 };
 
-/* Prints "rankd replay: ..." on stderr. @return code. */
-int replay_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* The same for what went wrong below. */
+/* Says on stderr what went wrong below. @return exit code. */
 int replay_error(const struct rk_error *err);
 
 /* Serves one ranking again, or all of the range, and prints what came of it. @return exit code. */

@@ -47,8 +47,8 @@ static int find_model(struct learning *l, struct store_model *found)
         return replay_error(&err);
     }
     return found->config != NULL ? EX_OK
-                                 : replay_fail(EX_USAGE, "there is no model \"%s\" in %s",
-                                               l->replay->model, l->replay->db);
+                                 : shell_say("replay", EX_USAGE, "there is no model \"%s\" in %s",
+                                             l->replay->model, l->replay->db);
 }
 
 static int open_recorded(struct learning *l)
@@ -78,11 +78,10 @@ static int open_other(struct learning *l)
         return code;
     }
     if (rk_loss_needs_teacher(&config.model.loss) && config.teacher[0] != '\0') {
-        return replay_fail(
-            EX_CONFIG,
-            "%s: only a server can ask the teacher \"%s\": without \"teacher\" lists "
-            "that brought its scores are learned from",
-            path, config.teacher);
+        return shell_say("replay", EX_CONFIG,
+                         "%s: only a server can ask the teacher \"%s\": without \"teacher\" lists "
+                         "that brought its scores are learned from",
+                         path, config.teacher);
     }
     status = served_create(l->replay->model, &config, MODEL_BYTES_MAX, 1, &served, &err);
     if (status == RK_OK) {
@@ -91,7 +90,7 @@ static int open_other(struct learning *l)
     }
     if (status != RK_OK) {
         served_destroy(&served);
-        return replay_fail(EX_CONFIG, "%s: %s", path, err.text);
+        return shell_say("replay", EX_CONFIG, "%s: %s", path, err.text);
     }
     return EX_OK;
 }

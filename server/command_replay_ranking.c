@@ -127,8 +127,8 @@ int replay_ranking(struct replay *replay)
     int code;
 
     if (status == RK_NOTFOUND) {
-        return replay_fail(EX_NOINPUT, "no ranking \"%s\" is kept in %s", replay->ranking,
-                           replay->db);
+        return shell_say("replay", EX_NOINPUT, "no ranking \"%s\" is kept in %s", replay->ranking,
+                         replay->db);
     }
     if (status == RK_OK) {
         status = reproduce(&again, ranking.seq, &err);
@@ -137,7 +137,7 @@ int replay_ranking(struct replay *replay)
         status = store_get_ranking(replay->store, 0, replay->ranking, &ranking, &err);
     }
     if (status == RK_NOTFOUND) {
-        code = replay_fail(EX_NOINPUT, "the ranking cannot be reproduced: %s", err.text);
+        code = shell_say("replay", EX_NOINPUT, "the ranking cannot be reproduced: %s", err.text);
     } else if (status != RK_OK) {
         code = replay_error(&err);
     } else {

@@ -6,24 +6,12 @@
 #include "shell.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #define BYTES_MAX ((size_t)1 << 20)
-
-__attribute__((format(printf, 3, 4))) static int fail(const char *command, int code,
-                                                      const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    code = shell_fail(command, code, format, arguments);
-    va_end(arguments);
-    return code;
-}
 
 int config_file_read(const char *command, const char *path, struct model_config *config)
 {
@@ -34,20 +22,20 @@ int config_file_read(const char *command, const char *path, struct model_config 
     size_t n = 0;
 
     if (text == NULL) {
-        return fail(command, EX_SOFTWARE, "out of memory for a configuration");
+        return shell_say(command, EX_SOFTWARE, "out of memory for a configuration");
     }
     if (file == NULL) {
-        code = fail(command, EX_NOINPUT, "%s: cannot be opened: %s", path, strerror(errno));
+        code = shell_say(command, EX_NOINPUT, "%s: cannot be opened: %s", path, strerror(errno));
         goto out;
     }
     n = fread(text, 1, BYTES_MAX + 1, file);
     if (ferror(file) != 0) {
-        code = fail(command, EX_IOERR, "%s: cannot be read", path);
+        code = shell_say(command, EX_IOERR, "%s: cannot be read", path);
     } else if (n > BYTES_MAX) {
-        code = fail(command, EX_CONFIG, "%s: is larger than %zu MiB", path, BYTES_MAX >> 20);
+        code = shell_say(command, EX_CONFIG, "%s: is larger than %zu MiB", path, BYTES_MAX >> 20);
     } else if (!model_config_parse(text, n, config, &problem)) {
-        code = fail(command, EX_CONFIG, "%s: %s%s%s", path, problem.pointer,
-                    problem.pointer[0] != '\0' ? ": " : "", problem.detail);
+        code = shell_say(command, EX_CONFIG, "%s: %s%s%s", path, problem.pointer,
+                         problem.pointer[0] != '\0' ? ": " : "", problem.detail);
     }
     (void)fclose(file);
 out:
