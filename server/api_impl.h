@@ -127,6 +127,8 @@ bool api_training(struct api *api, struct api_slot *slot, struct api_call *call)
 bool api_train(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_pause(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_resume(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_quarantine(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_quarantine_retry(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_activate(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_items_list(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_items_put(struct api *api, struct api_slot *slot, struct api_call *call);

@@ -69,13 +69,57 @@ static void write_ranking(const struct store_ranking *ranking, const char *model
     emit_json(out, ranking->served, ranking->served_n);
 }
 
-/* {"version", "outcome"} of the step that learned from the last event, or null. */
-static enum rk_status write_learned(struct store *store, int64_t model, int64_t last_seq,
-                                    struct emit *out, struct rk_error *err)
+/*
+ * The step that learned from a list's last event, or from the list when it was no longer held back
+ * for the judge. @param held  out: it still is. @return RK_OK; RK_NOTFOUND: none has; RK_IO.
+ */
+static enum rk_status find_learned(struct store *store, int64_t model, int64_t seq,
+                                   int64_t last_event, struct store_step *step, bool *held)
+{
+    struct store_step release;
+    enum rk_status status =
+        last_event > 0 ? store_find_step(store, model, last_event, step, NULL) : RK_NOTFOUND;
+
+    *held = false;
+    if (status != RK_OK) {
+        return status;
+    }
+    status = store_is_held(store, step->id, seq, held, NULL);
+    if (status == RK_OK && *held) {
+        status = store_find_release(store, model, step->id, seq, &release, NULL);
+        *held = status == RK_NOTFOUND;
+        if (status == RK_OK) {
+            free(step->quarantined);
+            *step = release;
+        }
+        status = *held ? RK_OK : status;
+    }
+    if (status != RK_OK) {
+        free(step->quarantined);
+    }
+    return status;
+}
+
+/* Is a log position in the JSON array of them? */
+static bool is_among(const char *positions, int64_t seq)
+{
+    for (const char *at = positions; at != NULL && *at != '\0' && at[1] != '\0';) {
+        char *end;
+        if (strtoll(at + 1, &end, 10) == seq) {
+            return true;
+        }
+        at = end > at + 1 ? end : NULL;
+    }
+    return false;
+}
+
+/* {"version", "outcome"} of the step that learned from the list as it is now, or null. */
+static enum rk_status write_learned(struct store *store, int64_t model, int64_t seq,
+                                    int64_t last_event, struct emit *out, struct rk_error *err)
 {
     struct store_step step;
-    enum rk_status status =
-        last_seq > 0 ? store_find_step(store, model, last_seq, &step, NULL) : RK_NOTFOUND;
+    bool held;
+    enum rk_status status = find_learned(store, model, seq, last_event, &step, &held);
 
     emit_key(out, "learned");
     if (status == RK_NOTFOUND) {
@@ -89,7 +133,9 @@ static enum rk_status write_learned(struct store *store, int64_t model, int64_t 
     emit_key(out, "version");
     emit_integer(out, step.version);
     emit_key(out, "outcome");
-    emit_string(out, store_outcome_text(step.outcome));
+    emit_string(out, held                              ? "held"
+                     : is_among(step.quarantined, seq) ? store_outcome_text(STORE_QUARANTINED)
+                                                       : store_outcome_text(step.outcome));
     emit_close(out, '}');
     free(step.quarantined);
     return RK_OK;
@@ -139,7 +185,7 @@ static enum rk_status write_all(struct store *store, const struct models_copy *m
     status = store_read_events(store, seq, INT64_MAX, write_event, &events, err);
     emit_close(&call->answer, ']');
     if (status == RK_OK) {
-        status = write_learned(store, model, events.last_seq, &call->answer, err);
+        status = write_learned(store, model, seq, events.last_seq, &call->answer, err);
     }
     if (status == RK_OK) {
         status = write_reproducible(store, model, version, &call->answer, err);

@@ -84,6 +84,12 @@ static const char *const explanation_of[PROBLEM_COUNT] = {
     [PROBLEM_TRAINING_DISABLED] =
         "The configuration of this model says that it does not learn. PATCH the model with "
         "training.enabled true before asking it to train, pause or resume.",
+    [PROBLEM_UNKNOWN_QUARANTINE] =
+        "GET /v1/models/{name}/quarantine lists the steps whose lists were left out, with their "
+        "ids.",
+    [PROBLEM_ALREADY_RETRIED] =
+        "Lists in quarantine are taken again once; if that was refused too, the step that tried "
+        "is an entry of its own in GET /v1/models/{name}/quarantine.",
     [PROBLEM_TRAINING_PAUSED] =
         "Training of this model is paused, by an operator or after steps that failed. "
         "GET /v1/models/{name}/training says why; POST /v1/models/{name}/resume goes on and "

@@ -19,6 +19,8 @@
     X(TOO_DEEP, "too-deep", 400, 0, "The JSON is nested too deeply")                               \
     X(BAD_REQUEST, "bad-request", 400, 0, "The request cannot be understood")                      \
     X(BAD_FRAMING, "bad-framing", 400, 0, "The end of the request is not certain")                 \
+    X(UNKNOWN_QUARANTINE, "unknown-quarantine", 404, 0,                                            \
+      "The model has no such lists in quarantine")                                                 \
     X(NOT_FOUND, "not-found", 404, 0, "There is nothing at this path")                             \
     X(UNKNOWN_MODEL, "unknown-model", 404, 0, "No model has this name")                            \
     X(UNKNOWN_VERSION, "unknown-version", 404, 0, "The model has no such checkpoint")              \
@@ -34,6 +36,7 @@
     X(BACKUP_RUNNING, "backup-running", 409, 0, "A backup is being made")                          \
     X(TRAINING_DISABLED, "training-disabled", 409, 0,                                              \
       "The model's configuration turns training off")                                              \
+    X(ALREADY_RETRIED, "already-retried", 409, 0, "These lists were taken again already")          \
     X(TRAINING_PAUSED, "training-paused", 409, 0, "The model's training is paused")                \
     X(LENGTH_REQUIRED, "length-required", 411, 0, "The request has no length")                     \
     X(BODY_TOO_LARGE, "body-too-large", 413, 0, "The body is over the limit")                      \

@@ -26,7 +26,8 @@ enum trainer_verb {
     TRAINER_ACTIVATE,
     TRAINER_IMPORT,
     TRAINER_EXPORT,
-    TRAINER_DRY_RUN
+    TRAINER_DRY_RUN,
+    TRAINER_RETRY
 };
 
 #define TRAINER_SERVED (-1) /* EXPORT: the version that is served */
@@ -39,6 +40,7 @@ struct trainer_command {
     bool goes_back;                                /* CREATE: it learns what is after from_seq, */
     int64_t from_seq;                              /* else what is after its creation */
     int64_t version;                               /* ACTIVATE, EXPORT: the checkpoint's version */
+    int64_t step;                                  /* RETRY: whose lists; out: which took them */
     const void *bytes;                             /* IMPORT: a safetensors file, borrowed */
     size_t n;                                      /* of it */
     bool activate;                                 /* IMPORT: serve it; else it is only stored */
@@ -49,9 +51,10 @@ struct trainer_command {
     /* out, before done */
     struct problem problem;       /* PROBLEM_NONE: done */
     bool created;                 /* CREATE: false: it was there with the same configuration */
-    int64_t steps, lists;         /* TRAIN: what was done */
+    int64_t steps, lists;         /* TRAIN, RETRY: what was done */
+    enum store_outcome outcome;   /* RETRY: what came of it */
     bool unfinished;              /* TRAIN: 60 s were not enough, or the end came; it goes on */
-    int64_t served_version;       /* TRAIN, ACTIVATE: served now */
+    int64_t served_version;       /* TRAIN, ACTIVATE, RETRY: served now */
     struct store_checkpoint row;  /* IMPORT: what was stored; without metrics */
     struct checkpoint_bytes file; /* EXPORT: a safetensors file, owned by who gave the command */
     struct trainer_command *next; /* the trainer's */

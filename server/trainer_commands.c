@@ -156,6 +156,18 @@ static bool check_halted(struct trainer_command *command, const struct trainee *
            problem_set(&command->problem, PROBLEM_INTERNAL, "halted: activate a version first");
 }
 
+bool trainer_check_trains(struct trainer_command *command, const struct trainee *t)
+{
+    if (!t->served->config.training.enabled) {
+        return problem_set(&command->problem, PROBLEM_TRAINING_DISABLED,
+                           "training.enabled is false");
+    }
+    if (t->paused) {
+        return problem_set(&command->problem, PROBLEM_TRAINING_PAUSED, "resume it first");
+    }
+    return check_halted(command, t);
+}
+
 /* Learns from all that is committed now, then stores a checkpoint. */
 static void do_train(struct trainer *trainer, struct trainer_command *command, struct trainee *t)
 {
@@ -165,18 +177,10 @@ static void do_train(struct trainer *trainer, struct trainer_command *command, s
     const int64_t deadline_ns = clock_monotonic_ns() + TRAIN_NS;
     bool more = true;
 
-    if (!t->served->config.training.enabled) {
-        problem_set(&command->problem, PROBLEM_TRAINING_DISABLED, "training.enabled is false");
+    if (!trainer_check_trains(command, t)) {
         return;
     }
-    if (t->paused) {
-        problem_set(&command->problem, PROBLEM_TRAINING_PAUSED, "resume it first");
-        return;
-    }
-    if (!check_halted(command, t)) {
-        return;
-    }
-    while (more && status == RK_OK && clock_monotonic_ns() < deadline_ns &&
+    while (more && status == RK_OK && trainer_may_train(t) && clock_monotonic_ns() < deadline_ns &&
            !trainer_stopping(trainer)) {
         const int64_t step = t->step;
         status = trainer_step(trainer, t, log_end, &more, &err);
@@ -224,6 +228,8 @@ void trainer_obey(struct trainer *trainer, struct trainer_command *command)
         trainer_export(trainer, command, t);
     } else if (command->verb == TRAINER_TRAIN) {
         do_train(trainer, command, t);
+    } else if (command->verb == TRAINER_RETRY) {
+        trainer_retry(trainer, command, t);
     } else if (command->verb == TRAINER_DRY_RUN) {
         do_dry_run(trainer, command, t);
     } else {

@@ -70,6 +70,9 @@ bool trainer_may_train(const struct trainee *t);
 /* Does what a command says and has it answered. */
 void trainer_obey(struct trainer *trainer, struct trainer_command *command);
 
+/* May a command have the model learn? @return false: no, and why is in its problem. */
+bool trainer_check_trains(struct trainer_command *command, const struct trainee *t);
+
 /* Fills in the problem of a command that failed. */
 void trainer_fail(const struct trainer *trainer, struct trainer_command *command,
                   const struct rk_error *err);
@@ -80,5 +83,10 @@ void trainer_fail(const struct trainer *trainer, struct trainer_command *command
 void trainer_activate(struct trainer *trainer, struct trainer_command *command, struct trainee *t);
 void trainer_import(struct trainer *trainer, struct trainer_command *command, struct trainee *t);
 void trainer_export(struct trainer *trainer, struct trainer_command *command, struct trainee *t);
+
+/* ---- trainer_retry.c ---- */
+
+/* Takes lists out of quarantine once more. */
+void trainer_retry(struct trainer *trainer, struct trainer_command *command, struct trainee *t);
 
 #endif
