@@ -7,8 +7,7 @@
 #include <time.h>
 
 #define FOLLOWED_MS 60000 /* a difference that is no jump */
-#define CATCH_UP    23    /* extra time for each second that goes by, behind a jump forward */
-#define HOLD_BACK   8     /* one of so many seconds is left out where the wall clock is behind */
+#define SLEW        10    /* server time is moved by one of so many seconds at most, else */
 #define NOT_STARTED INT64_MIN
 
 /* Of the process: there is one time. */
@@ -57,13 +56,12 @@ int64_t clock_start(int64_t last_ms)
 
 int64_t clock_correction_ms(int64_t difference_ms, int64_t elapsed_ms)
 {
-    const int64_t ahead_ms = CATCH_UP * elapsed_ms, back_ms = elapsed_ms / HOLD_BACK;
+    const int64_t most_ms = elapsed_ms / SLEW;
 
-    if (difference_ms < 0) {
-        return jump(difference_ms) != 0 ? 0
-                                        : -(-difference_ms < back_ms ? -difference_ms : back_ms);
+    if (difference_ms >= 0 && difference_ms <= FOLLOWED_MS) {
+        return difference_ms;
     }
-    return jump(difference_ms) == 0 || difference_ms < ahead_ms ? difference_ms : ahead_ms;
+    return difference_ms > most_ms ? most_ms : difference_ms < -most_ms ? -most_ms : difference_ms;
 }
 
 int64_t clock_steer(void)

@@ -5,9 +5,9 @@
  * Server time is the machine's wall clock as far as that can be trusted. A process takes the wall
  * clock at its start, but nothing before the end of the log; from then on server time goes as the
  * monotonic clock does, never back, and is steered: where the wall clock is up to a minute ahead it
- * is followed at once, else 24 times as fast as time goes by; where it is up to a minute behind, it is
- * waited for; further back it is left alone. So no jump of the wall clock lets what is young look old,
- * or what is old look young.
+ * is followed at once, else server time goes a tenth faster or slower until they agree. So no jump of
+ * the wall clock lets what is young look old, or what is old look young, and what lasts a second or a
+ * day lasts that, to a tenth.
  */
 #ifndef RANKD_SERVER_CLOCK_H
 #define RANKD_SERVER_CLOCK_H

@@ -22,20 +22,14 @@ static void a_small_difference_forward_is_followed_at_once(void **state)
     assert_int_equal(clock_correction_ms(MINUTE, 1000), MINUTE);
 }
 
-static void a_jump_forward_is_caught_up_with_24_times_as_fast(void **state)
+static void any_other_difference_is_made_up_for_by_a_tenth_of_the_time_that_goes_by(void **state)
 {
     (void)state;
-    assert_int_equal(clock_correction_ms(10 * YEAR, 1000), 23000);
-    assert_int_equal(clock_correction_ms(MINUTE + 1, 10 * MINUTE), MINUTE + 1);
-}
-
-static void a_small_difference_back_is_waited_for_and_a_large_one_left_alone(void **state)
-{
-    (void)state;
+    assert_int_equal(clock_correction_ms(10 * YEAR, 1000), 100);
+    assert_int_equal(clock_correction_ms(-10 * YEAR, 1000), -100);
+    assert_int_equal(clock_correction_ms(MINUTE + 1, 1000 * MINUTE), MINUTE + 1);
     assert_int_equal(clock_correction_ms(-5, 1000), -5);
-    assert_int_equal(clock_correction_ms(-MINUTE, 1000), -125);
-    assert_int_equal(clock_correction_ms(-MINUTE - 1, 1000), 0);
-    assert_int_equal(clock_correction_ms(-10 * YEAR, 1000), 0);
+    assert_int_equal(clock_correction_ms(-5, 0), 0);
 }
 
 /* Whatever the wall clock does, by these corrections it goes on. */
@@ -71,8 +65,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_small_difference_forward_is_followed_at_once),
-        cmocka_unit_test(a_jump_forward_is_caught_up_with_24_times_as_fast),
-        cmocka_unit_test(a_small_difference_back_is_waited_for_and_a_large_one_left_alone),
+        cmocka_unit_test(any_other_difference_is_made_up_for_by_a_tenth_of_the_time_that_goes_by),
         cmocka_unit_test(server_time_never_goes_back),
         cmocka_unit_test(it_starts_with_the_wall_clock_but_not_before_the_end_of_the_log),
     };
