@@ -59,7 +59,7 @@ int replay_error(const struct rk_error *err)
                      err->text);
 }
 
-/* Takes the lock, so that nobody changes the file meanwhile, and opens it for reading. */
+/* Opens what nobody may change meanwhile, and leaves it as it is. */
 static int open_db(struct replay *replay)
 {
     struct rk_error err = {0};
@@ -68,14 +68,14 @@ static int open_db(struct replay *replay)
     if (access(replay->db, F_OK) != 0) {
         return shell_say("replay", EX_NOINPUT, "there is no database %s", replay->db);
     }
-    status = store_lock(replay->db, &replay->lock, &err);
+    status = store_lock_if_served(replay->db, &replay->lock, &err);
     if (status == RK_BUSY) {
         return shell_say("replay", EX_TEMPFAIL,
                          "%s is in use (%s): make a backup with POST /v1/backup and replay that",
                          replay->db, err.text);
     }
     if (status == RK_OK) {
-        status = store_open_reader(replay->db, &replay->store, &err);
+        status = store_open_still(replay->db, &replay->store, &err);
     }
     return status == RK_OK ? EX_OK : shell_say("replay", shell_exit_code(status), "%s", err.text);
 }

@@ -11,7 +11,10 @@ enum rk_status lineage_read(struct store *store, int64_t model, struct lineage *
     enum rk_status status;
 
     *lineage = (struct lineage){0};
-    status = store_list_checkpoints(store, model, &lineage->checkpoint, &lineage->n, err);
+    status = store_log_start(store, &lineage->log_start, err);
+    if (status == RK_OK) {
+        status = store_list_checkpoints(store, model, &lineage->checkpoint, &lineage->n, err);
+    }
     return status == RK_OK ? store_list_activations(store, model, &lineage->activation,
                                                     &lineage->n_activations, err)
                            : status;
@@ -76,16 +79,17 @@ static bool is_stored(const struct lineage *lineage, int64_t version)
     return false;
 }
 
-/* Is there a checkpoint to start from, for a version of the branch? */
-static bool has_base(const struct lineage *lineage, size_t branch, int64_t version)
+bool lineage_has_base(const struct lineage *lineage, size_t branch, int64_t version)
 {
     for (size_t i = 0; i < lineage->n; i++) {
-        if (lineage_is_base(lineage, &lineage->checkpoint[i], branch) &&
-            lineage->checkpoint[i].version < version) {
+        const struct store_checkpoint *row = &lineage->checkpoint[i];
+        if (lineage_is_base(lineage, row, branch) && row->version < version &&
+            row->seq >= lineage->log_start) {
             return true;
         }
     }
-    return branch > 0 && lineage_start(lineage, branch) != NULL;
+    return branch > 0 && lineage->activation[branch - 1].seq >= lineage->log_start &&
+           lineage_start(lineage, branch) != NULL;
 }
 
 enum rk_status lineage_reaches(struct store *store, int64_t model, int64_t version,
@@ -98,9 +102,8 @@ enum rk_status lineage_reaches(struct store *store, int64_t model, int64_t versi
     if (status == RK_OK && !is_stored(&lineage, version)) {
         status = store_find_version(store, model, version, &step, err);
         if (status == RK_OK &&
-            !has_base(&lineage, lineage_branch_of_step(&lineage, step), version)) {
-            status = rk_fail(err, RK_NOTFOUND, "no checkpoint before version %lld is kept",
-                             (long long)version);
+            !lineage_has_base(&lineage, lineage_branch_of_step(&lineage, step), version)) {
+            status = rk_fail(err, RK_NOTFOUND, LINEAGE_GONE, (long long)version);
         }
     }
     lineage_deinit(&lineage);

@@ -12,11 +12,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What is said of a version whose base is not kept. */
+#define LINEAGE_GONE "what led to version %lld is not kept: no checkpoint with the log behind it"
+
 struct lineage {
     struct store_checkpoint *checkpoint; /* (n), newest id first, owned */
     size_t n;
     struct store_activation *activation; /* (n_activations), oldest first, owned */
     size_t n_activations;
+    int64_t log_start; /* what is before this log position may be gone, and steps that took it */
 };
 
 /** Reads what the store has of a model. Deinit it in any case. */
@@ -32,7 +36,10 @@ size_t lineage_branch_of_step(const struct lineage *lineage, int64_t step);
 /** The branch a checkpoint was made on; of an import: on which it was stored. */
 size_t lineage_branch_of_checkpoint(const struct lineage *lineage, int64_t checkpoint);
 
-/** May the branch be gone on with from this checkpoint, by the steps after it? */
+/**
+ * May the branch be gone on with from this checkpoint, by the steps after it? Also where they are
+ * not kept: look at log_start, unless there is no step after it.
+ */
 bool lineage_is_base(const struct lineage *lineage, const struct store_checkpoint *row,
                      size_t branch);
 
@@ -40,8 +47,14 @@ bool lineage_is_base(const struct lineage *lineage, const struct store_checkpoin
 const struct store_checkpoint *lineage_start(const struct lineage *lineage, size_t branch);
 
 /**
- * Can a version be made from what is kept: is it stored, or are its step and a checkpoint before it
- * on its branch? Checksums are not looked at.
+ * Are a checkpoint and the log behind it kept, to make a version of the branch from by steps?
+ * Checksums are not looked at.
+ */
+bool lineage_has_base(const struct lineage *lineage, size_t branch, int64_t version);
+
+/**
+ * Can a version be made from what is kept: is it stored, or are its step and all that led to it?
+ * Checksums are not looked at.
  *
  * @return RK_OK; RK_NOTFOUND with the reason; RK_IO. Threads: any, each its own store.
  */

@@ -32,19 +32,39 @@ static enum rk_status no_checkpoint(const struct recovery *r, struct rk_error *e
                    r->t->served->name);
 }
 
+/* Are there steps to be taken after this checkpoint? Where that cannot be read, there may be. */
+static bool is_followed(const struct recovery *r, const struct store_checkpoint *row)
+{
+    struct store_step step = {0};
+    size_t n = 1;
+    const enum rk_status status =
+        store_list_steps(r->store, r->t->served->id, row->step, false, &step, &n, NULL);
+
+    if (status == RK_OK && n > 0) {
+        free(step.quarantined);
+    }
+    return status != RK_OK || n > 0;
+}
+
 /*
  * The newest checkpoint of the branch, of at most that version, that loads. What was trained from a
- * file cannot be made again by steps, so nothing before it will do.
+ * file cannot be made again by steps, and where the log is gone none can be taken, so nothing before
+ * either will do.
  *
  * @return RK_OK; RK_NOTFOUND: there is none; RK_CORRUPT: none will do.
  */
 static enum rk_status load_made(struct recovery *r, size_t branch, int64_t version)
 {
+    bool passed_over = false;
+
     for (size_t i = 0; i < r->lineage.n; i++) {
         const struct store_checkpoint *row = &r->lineage.checkpoint[i];
         struct rk_error own = {0};
         if (!lineage_is_base(&r->lineage, row, branch) || row->version > version) {
             continue;
+        }
+        if (row->seq < r->lineage.log_start && (passed_over || is_followed(r, row))) {
+            return RK_CORRUPT;
         }
         if (recovery_load(r, row, &own) == RK_OK) {
             return RK_OK;
@@ -52,6 +72,7 @@ static enum rk_status load_made(struct recovery *r, size_t branch, int64_t versi
         if (row->source == STORE_SOURCE_FILE) {
             return RK_CORRUPT;
         }
+        passed_over = true;
     }
     return RK_NOTFOUND;
 }
@@ -234,7 +255,9 @@ static enum rk_status step_to(struct recovery *r, int64_t version, struct rk_err
     }
     branch = lineage_branch_of_step(&r->lineage, step);
     if (!is_on_the_way(r, branch, version)) {
-        status = load_base(r, branch, version, err);
+        status = lineage_has_base(&r->lineage, branch, version)
+                     ? load_base(r, branch, version, err)
+                     : rk_fail(err, RK_NOTFOUND, LINEAGE_GONE, (long long)version);
     }
     return status == RK_OK ? trainee_repeat(t, r->store, step, err) : status;
 }

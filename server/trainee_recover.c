@@ -98,19 +98,28 @@ static enum rk_status cut_recorded(struct trainee *t, struct store *store,
     return status;
 }
 
-static enum rk_status learn_again(struct trainee *t, struct store *store,
-                                  const struct store_step *row, const struct cut_range *range,
-                                  struct rk_error *err)
+/* As a step has its lists before it learns; lists that are tried again were told of before. */
+static enum rk_status prepare(struct trainee *t, struct store *store, const struct store_step *row,
+                              const struct cut_range *range, struct rk_error *err)
 {
-    struct step_result result = {.retry = row->retry};
+    struct rk_eval_sum before = {0};
     enum rk_status status = recall_teacher(t, store, row, err);
 
     if (status == RK_OK) {
         status = cut_recorded(t, store, row, range, err);
     }
-    if (status == RK_OK && t->watch.list != NULL) {
-        status = trainee_evaluate(t, &result.before, err);
-    }
+    return status == RK_OK && t->watch.list != NULL && row->retry == 0
+               ? trainee_evaluate(t, &before, err)
+               : status;
+}
+
+static enum rk_status learn_again(struct trainee *t, struct store *store,
+                                  const struct store_step *row, const struct cut_range *range,
+                                  struct rk_error *err)
+{
+    struct step_result result = {.retry = row->retry};
+    enum rk_status status = prepare(t, store, row, range, err);
+
     if (status == RK_OK) {
         status = trainee_learn(t, row->to_seq, &result, err);
     }
@@ -131,8 +140,10 @@ enum rk_status trainee_repeat_step(struct trainee *t, struct store *store,
                                     .due_to = row->due_to};
     enum rk_status status = RK_OK;
 
-    if (row->outcome != STORE_QUARANTINED) { /* else nothing happened but that it was tried */
+    if (row->outcome != STORE_QUARANTINED) {
         status = learn_again(t, store, row, &range, err);
+    } else if (t->watch.list != NULL) { /* nothing happened but that it was tried */
+        status = prepare(t, store, row, &range, err);
     }
     if (status != RK_OK) {
         return status;

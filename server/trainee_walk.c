@@ -7,23 +7,36 @@
 
 #include <stdlib.h>
 
-/* The newest checkpoint at or before a position, that was learned or the untrained start; else the
- * oldest. Those that cannot be read are passed over. */
+static bool is_start(const struct lineage *lineage, const struct store_checkpoint *row)
+{
+    return row->source != STORE_SOURCE_IMPORT && row->seq >= lineage->log_start;
+}
+
+/*
+ * The newest checkpoint at or before a position, or the oldest one that the log goes on from, or just
+ * the newest. Those that cannot be read are passed over.
+ */
 static enum rk_status load_first(struct recovery *r, int64_t from_seq, struct rk_error *err)
 {
+    const struct lineage *l = &r->lineage;
+    const struct store_checkpoint *newest_first = l->checkpoint;
     struct rk_error own = {0};
 
-    for (size_t i = 0; i < r->lineage.n; i++) {
-        const struct store_checkpoint *row = &r->lineage.checkpoint[i];
-        if (row->source != STORE_SOURCE_IMPORT && row->seq <= from_seq &&
-            recovery_load(r, row, &own) == RK_OK) {
+    for (size_t i = 0; i < l->n; i++) {
+        if (is_start(l, &newest_first[i]) && newest_first[i].seq <= from_seq &&
+            recovery_load(r, &newest_first[i], &own) == RK_OK) {
             return RK_OK;
         }
     }
-    for (size_t i = r->lineage.n; i > 0; i--) {
-        const struct store_checkpoint *row = &r->lineage.checkpoint[i - 1];
-        if (row->source != STORE_SOURCE_IMPORT && recovery_load(r, row, &own) == RK_OK) {
+    for (size_t i = l->n; i > 0; i--) {
+        if (is_start(l, &newest_first[i - 1]) &&
+            recovery_load(r, &newest_first[i - 1], &own) == RK_OK) {
             return RK_OK;
+        }
+    }
+    for (size_t i = 0; i < l->n; i++) {
+        if (newest_first[i].source != STORE_SOURCE_IMPORT) {
+            return recovery_load(r, &newest_first[i], err);
         }
     }
     return rk_fail(err, RK_NOTFOUND, "no checkpoint of model \"%s\" is kept", r->t->served->name);

@@ -275,7 +275,7 @@ static void ranking_whose_steps_are_gone_cannot_be_reproduced(void **state)
     struct life *life = *state;
     live_a_little(life);
     fixture_run_sql(life->db, "DELETE FROM checkpoint WHERE version > 0");
-    fixture_run_sql(life->db, "DELETE FROM step");
+    fixture_run_sql(life->db, "DELETE FROM step WHERE id < (SELECT max(id) FROM step)");
     assert_int_equal(RUN(life, "replay", "--db", life->db, "--ranking", "r19"), EX_NOINPUT);
     assert_non_null(strstr(life->text, "cannot be reproduced: the step that made version"));
     assert_int_equal(RUN(life, "replay", "--db", life->db, "--rankings", "--json"), EX_OK);

@@ -130,10 +130,61 @@ static void version_without_a_checkpoint_before_it_is_not_found(void **state)
     learn(l, t, 10, &states);
     fixture_run_sql(l->path, "DELETE FROM checkpoint WHERE source = 'init'");
     assert_status(lineage_reaches(l->reader, t->served->id, 2, NULL), RK_NOTFOUND);
-    assert_status(trainee_reach(t, l->reader, 2, NULL), RK_CORRUPT);
+    assert_status(trainee_reach(t, l->reader, 2, NULL), RK_NOTFOUND);
     assert_ok(lineage_reaches(l->reader, t->served->id, states.last, NULL));
     trained_free(&t);
     forget(&states);
+}
+
+/* What a trimmed log leaves: nothing up to where a checkpoint stands. */
+static void trim(struct learning *l, int64_t seq)
+{
+    char text[128];
+    (void)snprintf(text, sizeof text, "DELETE FROM step WHERE to_seq <= %lld", (long long)seq);
+    fixture_run_sql(l->path, text);
+    (void)snprintf(text, sizeof text, "DELETE FROM log WHERE seq <= %lld", (long long)seq);
+    fixture_run_sql(l->path, text);
+}
+
+/* The untrained start is kept, but the steps that once followed it are not. */
+static void steps_are_not_repeated_on_a_checkpoint_whose_log_is_gone(void **state)
+{
+    struct learning *l = *state;
+    struct trainee *t = trained_make(l, SMALL_STEPS);
+    struct served_states states = {0};
+    struct store_checkpoint kept;
+    enum rk_status status;
+    learn(l, t, 30, &states);
+    kept = trained_store(l, t);
+    learn(l, t, 30, &states);
+    trim(l, kept.seq);
+    assert_status(lineage_reaches(l->reader, t->served->id, kept.version - 1, NULL), RK_NOTFOUND);
+    assert_status(trainee_reach(t, l->reader, kept.version - 1, NULL), RK_NOTFOUND);
+    assert_ok(lineage_reaches(l->reader, t->served->id, kept.version + 1, NULL));
+    assert_ok(trainee_reach(t, l->reader, kept.version + 1, NULL));
+    trained_compare(t, &states.of[kept.version + 1]);
+    trained_damage(l, kept.id);
+    trained_free(&t);
+    t = trained_find_again(l, &status);
+    assert_status(status, RK_CORRUPT);
+    assert_status(trainee_reach(t, l->reader, kept.version + 1, NULL), RK_CORRUPT);
+    trained_free(&t);
+    forget(&states);
+}
+
+/* An idle model does not hold the log. */
+static void model_that_never_learned_starts_also_where_the_log_begins_later(void **state)
+{
+    struct learning *l = *state;
+    struct trainee *t = trained_make(l, SMALL_STEPS);
+    enum rk_status status;
+    (void)learning_features(l, STORE_ITEM, "i1", "{\"price\":7}");
+    (void)learning_features(l, STORE_ITEM, "i2", "{\"price\":7}");
+    fixture_run_sql(l->path, "DELETE FROM log WHERE seq < 3");
+    trained_free(&t);
+    t = trained_find_again(l, &status);
+    assert_ok(status);
+    trained_free(&t);
 }
 
 /* ---- what was not learned from the log ---- */
@@ -213,6 +264,8 @@ int main(void)
         LEARNING_TEST(damaged_checkpoints_are_made_again_on_the_way_to_a_version),
         LEARNING_TEST(version_whose_steps_are_gone_is_not_found),
         LEARNING_TEST(version_without_a_checkpoint_before_it_is_not_found),
+        LEARNING_TEST(steps_are_not_repeated_on_a_checkpoint_whose_log_is_gone),
+        LEARNING_TEST(model_that_never_learned_starts_also_where_the_log_begins_later),
         LEARNING_TEST(steps_after_a_training_file_are_repeated_on_what_came_of_it),
         LEARNING_TEST(damaged_result_of_a_training_file_is_told_and_not_passed_over),
         LEARNING_TEST(import_that_was_only_stored_is_no_base_for_steps),

@@ -109,8 +109,11 @@ static enum rk_status put_activation(struct store *store, void *context, struct 
 
 void trained_activate(struct learning *l, struct trainee *t, const struct store_checkpoint *row)
 {
-    struct store_activation activation = {.model = t->served->id, .checkpoint = row->id};
+    char *held = trainee_held_text(t);
+    struct store_activation activation = {
+        .model = t->served->id, .checkpoint = row->id, .held = held};
     learning_write(l, put_activation, &activation);
+    free(held);
     assert_ok(
         trainee_load(t, l->reader, row, activation.seq, activation.seq, activation.step, NULL));
 }
