@@ -87,8 +87,8 @@ static void lists_that_would_be_left_out_are_told_by_their_numbers(void **state)
     const char *const lists[] = {
         "{\"items\":[{\"id\":\"a\",\"label\":1,\"features\":[1,2]},{\"id\":\"b\"}]}",
         "{\"items\":[{\"id\":\"a\",\"label\":1,\"features\":[1,2,3]},{\"id\":\"b\"}]}",
-        "{\"items\":[{\"id\":\"a\",\"label\":1,\"features\":[1e6,1e6]},"
-        "{\"id\":\"b\",\"features\":[-1e6,1e6]}]}"};
+        "{\"items\":[{\"id\":\"a\",\"label\":1,\"features\":[1,1]},"
+        "{\"id\":\"b\",\"features\":[-1,1]}]}"};
     struct trainee *t =
         trained_make(l, "{\"kind\":\"fm\",\"features\":{\"space\":\"indexed\",\"size\":2},"
                         "\"optimizer\":{\"name\":\"sgd\",\"learning_rate\":1000}}");
@@ -116,9 +116,9 @@ static void list_that_makes_the_model_not_finite_is_refused_and_others_are_learn
     char refused[512];
     for (size_t i = 0; i < 4; i++) {
         (void)snprintf(lists[i], sizeof lists[i],
-                       "{\"items\":[{\"id\":\"a\",\"features\":[1e6,1e6],\"label\":%d,"
-                       "\"weight\":1e6},{\"id\":\"b\",\"features\":[-1e6,1e6],\"label\":%d}]}",
-                       i % 2 == 0, i % 2 == 1);
+                       "{\"items\":[{\"id\":\"a\",\"features\":[%s,1],\"label\":1},"
+                       "{\"id\":\"b\",\"features\":[-1,1]}]}",
+                       i % 2 == 0 ? "1" : "1e6");
     }
     run = try_lists(l, t, list, 4, refused);
     assert_true(run.n_refused > 0 && run.learned.updates > 0);
