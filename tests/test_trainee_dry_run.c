@@ -91,7 +91,7 @@ static void lists_that_would_be_left_out_are_told_by_their_numbers(void **state)
         "{\"id\":\"b\",\"features\":[-1,1]}]}"};
     struct trainee *t =
         trained_make(l, "{\"kind\":\"fm\",\"features\":{\"space\":\"indexed\",\"size\":2},"
-                        "\"optimizer\":{\"name\":\"sgd\",\"learning_rate\":1000}}");
+                        "\"optimizer\":{\"name\":\"sgd\",\"learning_rate\":1}}");
     struct checkpoint_bytes before = trained_bytes(t);
     char refused[512];
     const struct trainee_dry_run run = try_lists(l, t, lists, 3, refused);
