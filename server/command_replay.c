@@ -42,9 +42,9 @@ static const struct flags flags = {"replay", REPLAY, table, sizeof table / sizeo
 
 static void print_help(void)
 {
-    (void)printf(
-        "usage: rankd replay --db FILE --ranking ID [--json]\n"
-        "       rankd replay --db FILE --rankings [--from-seq A] [--to-seq B] [--json]\n\n");
+    (void)printf("usage: rankd replay --db FILE --ranking ID [--json]\n"
+                 "       rankd replay --db FILE --rankings [options]\n"
+                 "       rankd replay --db FILE --model NAME [--config FILE] [options]\n\n");
     flags_print(&flags);
     (void)printf(
         "\nexit: 0 all came out identical, 65 something differs, 66 it is not kept any more,"

@@ -128,27 +128,18 @@ static enum rk_status recover_model(struct trainer *trainer, const struct store_
                                     struct rk_error *err)
 {
     const int64_t start_ns = clock_monotonic_ns();
-    struct model_config config;
-    struct problem problem = {0};
-    struct served *served = NULL;
+    struct served *served;
     struct trainee *t = NULL;
-    enum rk_status status;
+    enum rk_status status =
+        trainee_open(row, trainer->options.model_max_bytes, trainer->options.n_slots, &t, err);
 
-    if (!model_config_parse(row->config, strlen(row->config), &config, &problem)) {
-        return rk_fail(err, RK_CORRUPT, "the configuration of model \"%s\": %s", row->name,
-                       problem.detail);
+    if (status != RK_OK) {
+        return status;
     }
-    status = served_create(row->name, &config, trainer->options.model_max_bytes,
-                           trainer->options.n_slots, &served, err);
-    if (status == RK_OK) {
-        served->id = row->id;
-        status = trainee_create(served, row->seq, &t, err);
-    }
-    if (status == RK_OK) {
-        t->paused = row->paused;
-        trainee_show(t, false);
-        status = trainee_recover(t, trainer->tools.store, err);
-    }
+    served = t->served;
+    t->paused = row->paused;
+    trainee_show(t, false);
+    status = trainee_recover(t, trainer->tools.store, err);
     if (status == RK_OK) {
         status = adopt(trainer, t, err);
     }
