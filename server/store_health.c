@@ -127,7 +127,9 @@ int64_t store_wal_bytes(const struct store *store)
 enum rk_status store_copy_back(struct store *store, struct rk_error *err)
 {
     store->code = SQLITE_OK;
+    errno = 0;
     int code = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    store->system_code = errno;
     return code == SQLITE_OK || code == SQLITE_BUSY
                ? RK_OK
                : store_fail(store, sqlite3_extended_errcode(store->db), err);

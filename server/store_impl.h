@@ -34,7 +34,7 @@ struct store {
 
     int code;              /* SQLite's result code of the last use that ended; kept by a rollback */
     int64_t wal_found;     /* bytes of write-ahead log beside the file before it was opened */
-    int system_code;       /* errno, where that is of input or output */
+    int system_code;       /* errno as it left it; SQLite keeps it of some calls alone */
     int64_t restored_seq;  /* the log's end in the copy that the file was when it was opened; -1 */
     int64_t checkpoint_id; /* the largest id given out on this connection */
     char *lent;            /* (lent_room) what get functions lend until the next call */

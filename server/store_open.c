@@ -7,6 +7,7 @@
 #include "failpoint.h"
 #include "store_impl.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -232,6 +233,7 @@ enum rk_status store_reopen(struct store *store, bool check, struct rk_error *er
 {
     int version = 0;
 
+    errno = 0;
     if (store->db != NULL) {
         (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         close_connection(store);
@@ -248,6 +250,7 @@ enum rk_status store_reopen(struct store *store, bool check, struct rk_error *er
     if (status == RK_OK && check) {
         status = store_quick_check(store->db, store->path, err);
     }
+    store->system_code = errno;
     store->code = status == RK_OK        ? SQLITE_OK
                   : status == RK_CORRUPT ? SQLITE_CORRUPT
                   : status == RK_NOMEM   ? SQLITE_NOMEM

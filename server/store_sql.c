@@ -6,6 +6,7 @@
 #include "store_impl.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,6 @@
 enum rk_status store_fail(struct store *store, int code, struct rk_error *err)
 {
     store->code = code;
-    store->system_code = sqlite3_system_errno(store->db);
     if ((code & 0xff) == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM) {
         return rk_fail(err, RK_NOMEM, "SQLite is out of memory");
     }
@@ -52,7 +52,9 @@ struct sql sql_start(struct store *store, const char *text)
 {
     struct sql sql = {.store = store};
     store->code = SQLITE_OK;
+    errno = 0;
     sql.code = prepared(store, text, &sql.stmt);
+    store->system_code = errno;
     assert(sql.code != SQLITE_OK || !sqlite3_stmt_busy(sql.stmt));
     /*
      * A failed write may have rolled everything back by itself: what comes after must not be
@@ -106,10 +108,12 @@ bool sql_step(struct sql *sql)
     if (sql->code != SQLITE_OK) {
         return false;
     }
+    errno = 0;
     int code = sqlite3_step(sql->stmt);
     if (code == SQLITE_ROW) {
         return true;
     }
+    sql->store->system_code = errno;
     sql->code = code;
     return false;
 }
@@ -163,7 +167,9 @@ char *sql_copy_text(struct sql *sql, int column)
 static enum rk_status control(struct store *store, const char *text, struct rk_error *err)
 {
     store->code = SQLITE_OK;
+    errno = 0;
     int code = sqlite3_exec(store->db, text, NULL, NULL, NULL);
+    store->system_code = errno;
     return code == SQLITE_OK ? RK_OK : store_fail(store, sqlite3_extended_errcode(store->db), err);
 }
 
