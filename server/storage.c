@@ -39,14 +39,25 @@ _Static_assert((int)METRIC_STORAGE_SLOW - (int)METRIC_STORAGE_ERRORS == (int)STO
 void storage_init(struct storage *storage, struct store *store, struct metrics *metrics,
                   int64_t retry_ms)
 {
-    *storage = (struct storage){
-        .store = store, .metrics = metrics, .retry_ns = retry_ms * INT64_C(1000000)};
+    *storage = (struct storage){.store = store,
+                                .metrics = metrics,
+                                .retry_ns = retry_ms * INT64_C(1000000),
+                                .is_fresh = true};
     storage->next_ns = clock_monotonic_ns() + storage->retry_ns;
 }
 
 enum store_trouble storage_trouble(const struct storage *storage)
 {
     return (enum store_trouble)atomic_load(&storage->trouble);
+}
+
+enum store_trouble storage_trouble_since(const struct storage *storage, int64_t since_ns)
+{
+    const enum store_trouble now = storage_trouble(storage);
+
+    return now == STORE_FINE && atomic_load(&storage->last_ns) >= since_ns
+               ? (enum store_trouble)atomic_load(&storage->last)
+               : now;
 }
 
 enum problem_kind storage_problem(enum store_trouble trouble)
@@ -64,11 +75,13 @@ void storage_failed(struct storage *storage, enum store_trouble trouble, const s
         log_error("commit_failed", log_text("reason", err->text));
         return;
     }
+    atomic_store(&storage->last, (int)trouble);
+    atomic_store(&storage->last_ns, clock_monotonic_ns());
     before = atomic_exchange(&storage->trouble, (int)trouble);
     if (before == STORE_FINE) {
         atomic_store(&storage->down_ns, clock_monotonic_ns());
     }
-    if (before == STORE_FINE && facts->cure >= CURE_REOPEN) {
+    if (before == STORE_FINE && facts->cure >= CURE_REOPEN && storage->is_fresh) {
         storage->next_ns = 0; /* what a new connection cures is over before anyone waits for it */
     }
     if (before != (int)trouble) {
@@ -130,6 +143,7 @@ void storage_tend(struct storage *storage, bool now)
     if (!now && clock_monotonic_ns() < storage->next_ns) {
         return;
     }
+    storage->is_fresh = trouble == STORE_FINE;
     if (trouble == STORE_FINE && store_moved(storage->store)) {
         (void)rk_fail(&err, RK_IO, "the database or its log is not the file that was opened");
         storage_failed(storage, STORE_LOST, &err);

@@ -19,9 +19,12 @@ struct storage {
     struct store *store;     /* the writing connection, borrowed */
     struct metrics *metrics; /* borrowed */
     int64_t retry_ns;
-    int64_t next_ns;         /* when to look again, monotonic; the writer's */
+    int64_t next_ns;         /* when to look again, monotonic; the writer's, as the next */
+    bool is_fresh;           /* the last look found it fine: a failure now is the first */
     _Atomic int64_t down_ns; /* since when it is down */
     _Atomic int trouble;     /* enum store_trouble */
+    _Atomic int last;        /* that it failed of, whatever is known now */
+    _Atomic int64_t last_ns; /* when */
 };
 
 /** Starts as fine. @param retry_ms  between looks. */
@@ -30,6 +33,9 @@ void storage_init(struct storage *storage, struct store *store, struct metrics *
 
 /** What is wrong with it; STORE_FINE: nothing is known. Threads: any. */
 enum store_trouble storage_trouble(const struct storage *storage);
+
+/** The same where something is; else what it failed of last, if that was since a time. */
+enum store_trouble storage_trouble_since(const struct storage *storage, int64_t since_ns);
 
 /**
  * Takes a failure in: counts it, tells it where the state changes, and storage is down.

@@ -137,7 +137,7 @@ const char *store_trouble_text(enum store_trouble trouble);
 
 /**
  * What the last call on this connection failed of; STORE_FINE after a success, and where memory
- * failed. A rollback leaves it.
+ * failed or the schema refused a row. A rollback leaves it.
  */
 enum store_trouble store_trouble(const struct store *store);
 

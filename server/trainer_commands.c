@@ -17,7 +17,8 @@
 void trainer_fail(const struct trainer *trainer, struct trainer_command *command,
                   const struct rk_error *err)
 {
-    const enum store_trouble trouble = writer_trouble(trainer->tools.writer);
+    const enum store_trouble trouble =
+        writer_trouble_since(trainer->tools.writer, trainer->obeying_ns);
 
     if (err->status == RK_TOOBIG) {
         problem_set(&command->problem, PROBLEM_MODEL_TOO_LARGE, "%s", err->text);
@@ -214,6 +215,7 @@ void trainer_obey(struct trainer *trainer, struct trainer_command *command)
 {
     struct trainee *t = trainer_find(trainer, command->model);
 
+    trainer->obeying_ns = clock_monotonic_ns();
     if (command->verb == TRAINER_CREATE) {
         do_create(trainer, command);
     } else if (t == NULL) {

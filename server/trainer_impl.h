@@ -21,6 +21,7 @@ struct trainer {
     struct models *models;
     struct trainee **trainee; /* (n) */
     size_t n;
+    int64_t obeying_ns; /* since when it does what the last command says, monotonic */
 };
 
 /* ---- trainer.c ---- */

@@ -238,18 +238,20 @@ static void write_round(struct writer *w, const struct round *round)
 static void *writer_thread(void *argument)
 {
     struct writer *w = argument;
+    bool looked = false;
 
     for (;;) {
         const struct round round = next_round(w);
-        const bool idle = round.jobs == NULL && round.rankings == NULL;
-        if (!idle) {
-            write_round(w, &round);
-        }
-        /* At the end rankings may wait still: a last look says whether they can be written. */
-        storage_tend(&w->storage, idle && round.stop && round.down);
-        if (idle && round.stop && (!round.down || storage_trouble(&w->storage) != STORE_FINE)) {
+        const bool at_end = round.stop && round.jobs == NULL && round.rankings == NULL;
+        if (at_end && (!round.down || looked)) {
             return NULL;
         }
+        if (round.jobs != NULL || round.rankings != NULL) {
+            write_round(w, &round);
+        }
+        /* At the end rankings may wait still: one last look says whether they can be written. */
+        looked = looked || at_end;
+        storage_tend(&w->storage, at_end);
     }
 }
 

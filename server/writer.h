@@ -115,6 +115,9 @@ bool writer_holds(struct writer *writer, uint64_t id_hash);
 /** What is wrong with storage now; STORE_FINE: nothing that is known. Threads: any. */
 enum store_trouble writer_trouble(struct writer *writer);
 
+/** The same where something is; else what it failed of last, if that was since a time (monotonic). */
+enum store_trouble writer_trouble_since(struct writer *writer, int64_t since_ns);
+
 /** A reading connection found damage: nothing is written any more. Threads: any. */
 void writer_report_damage(struct writer *writer, const char *what);
 

@@ -152,6 +152,13 @@ enum store_trouble writer_trouble(struct writer *writer)
     return now;
 }
 
+enum store_trouble writer_trouble_since(struct writer *writer, int64_t since_ns)
+{
+    const enum store_trouble now = writer_trouble(writer);
+
+    return now != STORE_FINE ? now : storage_trouble_since(&writer->storage, since_ns);
+}
+
 void writer_report_damage(struct writer *writer, const char *what)
 {
     struct rk_error err = {0};

@@ -175,6 +175,24 @@ static void ranking_of_a_transaction_that_failed_is_in_the_next_one(void **state
     assert_int_equal(atomic_load(&fixture->service.metrics->counter[METRIC_RANKINGS_SHED]), 0);
 }
 
+static bool one_was_shed(void *context)
+{
+    const struct metrics *metrics = ((struct api_fixture *)context)->service.metrics;
+    return atomic_load(&metrics->counter[METRIC_RANKINGS_SHED]) == 1;
+}
+
+static void ranking_that_the_schema_refuses_is_shed_and_holds_nobody_up(void **state)
+{
+    struct api_fixture *fixture = *state;
+    fixture_run_sql(fixture->path, "CREATE TRIGGER refuse BEFORE INSERT ON ranking WHEN "
+                                   "NEW.ranking_id = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END");
+    assert_answered(score(fixture, "bad"), 200);
+    await(one_was_shed, fixture);
+    assert_string_equal(text_at(get(fixture, "/readyz"), "/storage"), "ok");
+    assert_answered(score(fixture, "good"), 200);
+    assert_string_equal(told(click(fixture, "good")), "accepted");
+}
+
 static void event_whose_sync_failed_counts_once_when_it_is_sent_again(void **state)
 {
     struct api_fixture *fixture = *state;
@@ -360,6 +378,20 @@ static void service_whose_storage_is_down_can_be_stopped(void **state)
     score_and_click(fixture, "t");
 }
 
+static void writing_that_fails_each_time_it_looked_well_does_not_hold_up_the_end(void **state)
+{
+    struct api_fixture *fixture = *state;
+    fault_arm(FAULT_FULL, 1, true);
+    assert_answered(score(fixture, "r"), 200);
+    await(is_down, fixture);
+    fault_end();
+    /* From now on a look finds nothing, and every ranking fails as if storage had. */
+    fixture_run_sql(fixture->path, "ALTER TABLE ranking RENAME TO away");
+    api_fixture_stop(fixture);
+    fixture_run_sql(fixture->path, "ALTER TABLE away RENAME TO ranking");
+    api_fixture_start(fixture);
+}
+
 static void ranking_that_waits_for_storage_is_written_at_the_end(void **state)
 {
     struct api_fixture *fixture = *state;
@@ -380,6 +412,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORAGE_TEST(storage_that_fails_is_told_and_gone_on_with_once_it_works),
         STORAGE_TEST(ranking_of_a_transaction_that_failed_is_in_the_next_one),
+        STORAGE_TEST(ranking_that_the_schema_refuses_is_shed_and_holds_nobody_up),
         STORAGE_TEST(event_whose_sync_failed_counts_once_when_it_is_sent_again),
         STORAGE_TEST(commands_to_models_are_told_what_storage_is),
         STORAGE_TEST(request_waits_for_a_disk_that_hangs_no_longer_than_it_may),
@@ -390,6 +423,7 @@ int main(void)
         STORAGE_TEST(lock_of_another_program_is_waited_for_then_told_then_got_over),
         STORAGE_TEST(damage_that_is_found_while_reading_ends_all_writing),
         STORAGE_TEST(service_whose_storage_is_down_can_be_stopped),
+        STORAGE_TEST(writing_that_fails_each_time_it_looked_well_does_not_hold_up_the_end),
         STORAGE_TEST(ranking_that_waits_for_storage_is_written_at_the_end),
     };
     return cmocka_run_group_tests(tests, api_fixture_group, NULL);
