@@ -56,6 +56,16 @@ static const struct api_route routes[] = {
 
 _Static_assert(N_ROUTES <= METRIC_ROUTES_MAX, "a route has no place in the metrics");
 
+const struct metric_histogram *api_score_seconds(const struct api *api)
+{
+    size_t i = 0;
+
+    while (routes[i].handle != api_score) {
+        i++;
+    }
+    return &api->metrics->request[i];
+}
+
 const struct api_route *api_routes(size_t *n)
 {
     *n = N_ROUTES;

@@ -111,6 +111,9 @@ void api_refuse(struct api_call *call, const struct problem *problem);
 /** Counts the finished call. */
 void api_count(struct api *api, const struct api_call *call);
 
+/** Durations of score requests, among its metrics. */
+const struct metric_histogram *api_score_seconds(const struct api *api);
+
 /** Frees what the answer holds. */
 void api_call_deinit(struct api_call *call);
 

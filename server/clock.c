@@ -15,20 +15,27 @@ static _Atomic int64_t offset_ms = NOT_STARTED; /* server time - monotonic time 
 static int64_t steered_ms;                      /* when, monotonic; the steering thread's */
 static int64_t expected_ms;                     /* the difference it left; the steering thread's */
 
-static int64_t read_ms(clockid_t clock)
+static int64_t read_ns(clockid_t clock)
 {
     struct timespec t;
 
     (void)clock_gettime(clock, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static int64_t read_ms(clockid_t clock)
+{
+    return read_ns(clock) / 1000000;
 }
 
 int64_t clock_monotonic_ns(void)
 {
-    struct timespec t;
+    return read_ns(CLOCK_MONOTONIC);
+}
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+int64_t clock_thread_cpu_ns(void)
+{
+    return read_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 int64_t clock_unix_ms(void)

@@ -20,6 +20,9 @@ int64_t clock_unix_ms(void);
 /** Nanoseconds from some start; never jumps. */
 int64_t clock_monotonic_ns(void);
 
+/** Nanoseconds of a core that the calling thread has used. */
+int64_t clock_thread_cpu_ns(void);
+
 /**
  * Starts server time. @param last_ms  the end of the log, which is not gone behind; 0 = none.
  * @return milliseconds that the wall clock is behind that, where it is more than a minute; else 0.

@@ -65,10 +65,8 @@ static uint64_t snapshot(const struct metric_histogram *histogram, uint64_t *buc
  * As Prometheus' histogram_quantile: linear inside a bucket, and the highest bound for what lies
  * above it.
  */
-double metrics_quantile(const struct metric_histogram *histogram, double q)
+static double quantile(const uint64_t *bucket, uint64_t count, double q)
 {
-    uint64_t bucket[METRIC_BUCKETS + 1];
-    uint64_t count = snapshot(histogram, bucket);
     double below = 0;
     if (count == 0) {
         return (double)NAN;
@@ -84,6 +82,31 @@ double metrics_quantile(const struct metric_histogram *histogram, double q)
         below += inside;
     }
     return (double)bound_ns[METRIC_BUCKETS - 1] / NS_PER_S;
+}
+
+double metrics_quantile(const struct metric_histogram *histogram, double q)
+{
+    uint64_t bucket[METRIC_BUCKETS + 1];
+    const uint64_t count = snapshot(histogram, bucket);
+
+    return quantile(bucket, count, q);
+}
+
+uint64_t metrics_quantile_since(const struct metric_histogram *histogram, double q,
+                                struct metric_reading *reading, double *seconds)
+{
+    struct metric_reading now;
+    uint64_t bucket[METRIC_BUCKETS + 1];
+    uint64_t count = 0;
+
+    (void)snapshot(histogram, now.bucket);
+    for (size_t i = 0; i <= METRIC_BUCKETS; i++) {
+        bucket[i] = now.bucket[i] - reading->bucket[i];
+        count += bucket[i];
+    }
+    *reading = now;
+    *seconds = quantile(bucket, count, q);
+    return count;
 }
 
 /* Label values escape '"' too; help texts only these two. */

@@ -34,6 +34,9 @@
     X(STEPS_QUARANTINED, "rankd_steps_total", "result=\"quarantined\"", "")                        \
     X(LISTS_LEARNED, "rankd_lists_learned_total", "", "Lists learned from.")                       \
     X(LISTS_QUARANTINED, "rankd_lists_quarantined_total", "", "Lists put into quarantine.")        \
+    X(TRAINER_WAITS_SHARE, "rankd_trainer_waits_total", "reason=\"share\"",                        \
+      "Waits of the trainer before a step: for its share of a core, or for slow scoring.")         \
+    X(TRAINER_WAITS_LATENCY, "rankd_trainer_waits_total", "reason=\"latency\"", "")                \
     X(TRAINING_PAUSED, "rankd_training_pauses_total", "",                                          \
       "Models paused because three steps in a row were refused: an alert.")                        \
     X(CHECKPOINTS, "rankd_checkpoints_total", "", "Checkpoints stored.")                           \
@@ -89,8 +92,20 @@ void metrics_add(struct metrics *metrics, enum metric_counter counter, uint64_t 
 /** Adds one duration to a histogram. Threads: any. */
 void metrics_observe(struct metric_histogram *histogram, uint64_t ns);
 
+/* What was in a histogram at some time; zero it for its beginning. */
+struct metric_reading {
+    uint64_t bucket[METRIC_BUCKETS + 1];
+};
+
 /** The q-quantile in seconds (interpolated inside its bucket), or NaN when empty. */
 double metrics_quantile(const struct metric_histogram *histogram, double q);
+
+/**
+ * The same of what came in since a reading, which is made anew. @param seconds  out.
+ * @return how many came in.
+ */
+uint64_t metrics_quantile_since(const struct metric_histogram *histogram, double q,
+                                struct metric_reading *reading, double *seconds);
 
 /**
  * Writes all counters and histograms.

@@ -31,6 +31,10 @@
       "how long a ranking takes events")                                                           \
     X(checkpoint_s, NUMBER, "checkpoint-s", "60", 1, 86400, "s",                                   \
       "time between checkpoints of a model that learned")                                          \
+    X(trainer_cpu_percent, NUMBER, "trainer-cpu-percent", "80", 1, 100, "percent",                 \
+      "share of one core that learning may take; 100 = no limit")                                  \
+    X(score_p99_ms, NUMBER, "score-p99-ms", "50", 0, 60000, "ms",                                  \
+      "learning pauses while 1 % of score requests take longer; 0 = never")                        \
     X(backup_dir, TEXT, "backup-dir", "", 0, 0, "path",                                            \
       "where POST /v1/backup writes; empty = the folder backups beside the database")              \
     X(queue_jobs, NUMBER, "queue-jobs", "10000", 1, 1000000, "events",                             \

@@ -171,10 +171,12 @@ static enum rk_status start_store(struct service *service, struct rk_error *err)
 
 static enum rk_status start_trainer(struct service *service, size_t n_slots, struct rk_error *err)
 {
-    const struct trainer_options options = {.n_slots = n_slots,
-                                            .model_max_bytes =
-                                                (size_t)service->options.model_max_mib << 20,
-                                            .checkpoint_s = service->options.checkpoint_s};
+    const struct trainer_options options = {
+        .n_slots = n_slots,
+        .model_max_bytes = (size_t)service->options.model_max_mib << 20,
+        .checkpoint_s = service->options.checkpoint_s,
+        .pace = {service->options.trainer_cpu_percent, service->options.score_p99_ms},
+        .score = api_score_seconds(&service->api)};
     struct store *store = NULL;
     struct trainer *trainer = NULL;
     enum rk_status status = store_open_reader(service->options.db, &store, err);

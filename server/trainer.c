@@ -8,7 +8,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#define NICE     10                  /* scoring and acknowledging go first */
 #define RETRY_NS INT64_C(1000000000) /* after a step that storage did not let happen */
 
 /* ---- the thread ---- */
@@ -23,6 +26,45 @@ bool trainer_stopping(struct trainer *trainer)
     return stop;
 }
 
+static bool timed_out(struct trainer *trainer, int64_t ns)
+{
+    const struct timespec deadline = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+
+    return pthread_cond_timedwait(&trainer->wake, &trainer->lock, &deadline) != 0;
+}
+
+/* @return false: a command or the end came. */
+static bool wait_undisturbed(struct trainer *trainer, int64_t ns)
+{
+    const int64_t until_ns = clock_monotonic_ns() + ns;
+    bool over = false, disturbed;
+
+    pthread_mutex_lock(&trainer->lock);
+    while (trainer->first == NULL && !trainer->stop && !over) {
+        over = timed_out(trainer, until_ns);
+    }
+    disturbed = trainer->first != NULL || trainer->stop;
+    pthread_mutex_unlock(&trainer->lock);
+    return !disturbed;
+}
+
+bool trainer_pace(struct trainer *trainer)
+{
+    for (;;) {
+        const struct pace_wait wait = pace_next(&trainer->pace);
+        if (wait.reason == PACE_GO) {
+            return true;
+        }
+        metrics_add(trainer->tools.metrics,
+                    wait.reason == PACE_SHARE ? METRIC_TRAINER_WAITS_SHARE
+                                              : METRIC_TRAINER_WAITS_LATENCY,
+                    1);
+        if (!wait_undisturbed(trainer, wait.ns)) {
+            return false;
+        }
+    }
+}
+
 enum rk_status trainer_step(struct trainer *trainer, struct trainee *t, int64_t log_end, bool *more,
                             struct rk_error *err)
 {
@@ -34,7 +76,10 @@ enum rk_status trainer_step(struct trainer *trainer, struct trainee *t, int64_t 
     return status;
 }
 
-/* One step of each model that has something to learn. @return true: there may be more. */
+/*
+ * One step of each model that has something to learn, as long as nothing goes first. @return true:
+ * there may be more.
+ */
 static bool step_all(struct trainer *trainer, bool *failed)
 {
     const int64_t log_end = writer_log_end(trainer->tools.writer);
@@ -47,6 +92,9 @@ static bool step_all(struct trainer *trainer, bool *failed)
         if (!trainer_may_train(t) ||
             (t->seq >= log_end && t->served->config.training.attribution_s == 0)) {
             continue;
+        }
+        if (!trainer_pace(trainer)) {
+            return true;
         }
         if (trainer_step(trainer, t, log_end, &more, &err) != RK_OK) {
             log_error("step_failed", log_text("model", t->served->name),
@@ -67,13 +115,11 @@ static bool step_all(struct trainer *trainer, bool *failed)
  */
 static void wait_a_moment(struct trainer *trainer, bool ignore_wake)
 {
-    const int64_t until = clock_monotonic_ns() + RETRY_NS;
-    const struct timespec deadline = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
-    int timed_out = 0;
+    const int64_t until_ns = clock_monotonic_ns() + RETRY_NS;
+    bool over = false;
 
-    while ((ignore_wake || !trainer->woken) && trainer->first == NULL && !trainer->stop &&
-           timed_out == 0) {
-        timed_out = pthread_cond_timedwait(&trainer->wake, &trainer->lock, &deadline);
+    while ((ignore_wake || !trainer->woken) && trainer->first == NULL && !trainer->stop && !over) {
+        over = timed_out(trainer, until_ns);
     }
     trainer->woken = false;
 }
@@ -96,6 +142,7 @@ static void *trainer_thread(void *argument)
     struct trainer *trainer = argument;
     bool more = true, failed = false;
 
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* of the thread alone: Linux */
     for (;;) {
         struct trainer_command *command;
         bool stop;
@@ -114,6 +161,7 @@ static void *trainer_thread(void *argument)
         if (stop) {
             return NULL;
         }
+        pace_watch(&trainer->pace);
         /* What could not be recorded would be learned for nothing, again and again. */
         failed = writer_trouble(trainer->tools.writer) != STORE_FINE;
         more = !failed && step_all(trainer, &failed) && !failed;
@@ -151,6 +199,7 @@ enum rk_status trainer_start(struct store *store, struct writer *writer, struct 
     }
     t->last = &t->first;
     t->options = *options;
+    pace_init(&t->pace, &options->pace, options->score);
     t->tools = (struct trainee_tools){
         .store = store, .writer = writer, .metrics = metrics, .models = models};
     t->models = models;

@@ -9,6 +9,7 @@
 #include "checkpoint.h"
 #include "metrics.h"
 #include "models.h"
+#include "pace.h"
 #include "problem.h"
 #include "writer.h"
 
@@ -64,6 +65,8 @@ struct trainer_options {
     size_t n_slots; /* reading threads */
     size_t model_max_bytes;
     int64_t checkpoint_s;
+    struct pace_limits pace;
+    const struct metric_histogram *score; /* durations of score requests, borrowed; may be NULL */
     const char
         *only; /* the command line: this model alone, and no thread: nothing is learned, and a
                   command is done when trainer_submit returns. NULL: a server. Borrowed */

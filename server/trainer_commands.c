@@ -184,6 +184,7 @@ static void do_train(struct trainer *trainer, struct trainer_command *command, s
     while (more && status == RK_OK && trainer_may_train(t) && clock_monotonic_ns() < deadline_ns &&
            !trainer_stopping(trainer)) {
         const int64_t step = t->step;
+        (void)trainer_pace(trainer); /* what waits behind it comes the sooner if it goes on */
         status = trainer_step(trainer, t, log_end, &more, &err);
         if (t->step != step) {
             command->steps++;

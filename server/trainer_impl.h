@@ -17,7 +17,8 @@ struct trainer {
     bool woken;                            /* guarded by lock */
     bool stop;                             /* guarded by lock */
     struct trainer_options options;
-    struct trainee_tools tools; /* the trainer thread's, as all below */
+    struct pace pace; /* the trainer thread's, as all below */
+    struct trainee_tools tools;
     struct models *models;
     struct trainee **trainee; /* (n) */
     size_t n;
@@ -28,6 +29,12 @@ struct trainer {
 
 /* Has the end been asked for? */
 bool trainer_stopping(struct trainer *trainer);
+
+/*
+ * Waits until the budget allows a step. @return false: a command or the end came meanwhile, and goes
+ * first.
+ */
+bool trainer_pace(struct trainer *trainer);
 
 /* One step of a model, shown to everyone as running. */
 RK_MUST_CHECK enum rk_status trainer_step(struct trainer *trainer, struct trainee *t,

@@ -168,6 +168,22 @@ static void a_quantile_past_the_last_bound_is_that_bound(void **state)
     assert_close(metrics_quantile(&metrics.commit, 0.5), 10, 0, 0);
 }
 
+static void quantile_since_a_reading_is_of_what_came_after_it(void **state)
+{
+    struct metric_reading reading = {0};
+    double seconds = 0;
+    (void)state;
+    metrics_observe(&metrics.commit, 20000000);
+    assert_int_equal(metrics_quantile_since(&metrics.commit, 1, &reading, &seconds), 1);
+    assert_close(seconds, 0.025, 1e-12, 0);
+    assert_int_equal(metrics_quantile_since(&metrics.commit, 1, &reading, &seconds), 0);
+    assert_true(isnan(seconds));
+    metrics_observe(&metrics.commit, 700000);
+    metrics_observe(&metrics.commit, 700000);
+    assert_int_equal(metrics_quantile_since(&metrics.commit, 1, &reading, &seconds), 2);
+    assert_close(seconds, 0.001, 1e-12, 0);
+}
+
 static void samples_of_others_are_written_with_one_label_or_none(void **state)
 {
     (void)state;
@@ -220,6 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(counters_are_written_with_their_labels),
         TEST(help_and_type_stand_once_before_each_metric),
+        TEST(quantile_since_a_reading_is_of_what_came_after_it),
         TEST(a_duration_falls_into_the_bucket_that_includes_its_bound),
         TEST(routes_appear_with_their_first_request_and_escaped),
         TEST(every_line_is_a_comment_or_a_sample),

@@ -6,8 +6,10 @@
 #include "test.h"
 #include "trainer_fixture.h"
 
+#include <dirent.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,6 +60,74 @@ static void checkpoints_are_stored_as_time_goes_by(void **state)
     training_stream(s, "m", 40, 1);
     await(has_checkpoint_5, training_model(s, "m"));
     assert_int_equal(training_newest(s, training_model(s, "m")->id).version, 5);
+}
+
+/* ---- its budget ---- */
+
+static void restart_with(struct training *s, int64_t cpu_percent, int64_t score_p99_ms)
+{
+    training_stop(s);
+    s->pace = (struct pace_limits){cpu_percent, score_p99_ms};
+    assert_ok(training_start(s));
+}
+
+static bool has_waited_for_its_share(void *context)
+{
+    const struct training *s = context;
+    return atomic_load(&s->l.metrics.counter[METRIC_TRAINER_WAITS_SHARE]) > 0;
+}
+
+static void learning_waits_for_its_share_and_is_told_things_meanwhile(void **state)
+{
+    struct training *s = *state;
+    restart_with(s, 1, 0);
+    training_check(training_create(s, "m", STEPS_8), "");
+    training_stream(s, "m", 400, 1);
+    await(has_waited_for_its_share, s);
+    training_check(training_tell(s, TRAINER_PAUSE, "m"), "");
+    assert_int_equal(atomic_load(&s->l.metrics.counter[METRIC_TRAINER_WAITS_LATENCY]), 0);
+    training_check(training_tell(s, TRAINER_RESUME, "m"), "");
+    restart_with(s, 100, 0); /* the end came soon, and nothing was lost by it */
+    training_await(s, "m");
+}
+
+/* Scoring is slow as long as this is asked. */
+static bool has_paused(void *context)
+{
+    struct training *s = context;
+    for (int i = 0; i < PACE_REQUESTS_MIN; i++) {
+        metrics_observe(&s->l.metrics.request[0], 1000000000);
+    }
+    return atomic_load(&s->l.metrics.counter[METRIC_TRAINER_WAITS_LATENCY]) > 0;
+}
+
+static void learning_pauses_while_scoring_is_slow(void **state)
+{
+    struct training *s = *state;
+    restart_with(s, 100, 50);
+    training_check(training_create(s, "m",
+                                   "{\"kind\":\"fm\"," LEARNING_SMALL
+                                   ",\"training\":{\"attribution_s\":1}}"),
+                   ""); /* it looks for what has become due all the time */
+    await(has_paused, s);
+    training_check(training_tell(s, TRAINER_TRAIN, "m"), "");
+    training_stream(s, "default", 10, 1);
+    training_await(s, "default"); /* scoring is not slow any more */
+    assert_int_equal(atomic_load(&s->l.metrics.counter[METRIC_TRAINER_WAITS_SHARE]), 0);
+}
+
+static void the_trainer_alone_has_a_lower_priority(void **state)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    size_t lower = 0;
+    training_check(training_tell(*state, TRAINER_TRAIN, "default"), ""); /* it runs */
+    assert_non_null(tasks);
+    for (const struct dirent *task; (task = readdir(tasks)) != NULL;) {
+        const long id = strtol(task->d_name, NULL, 10);
+        lower += id > 0 && getpriority(PRIO_PROCESS, (id_t)id) == 10;
+    }
+    (void)closedir(tasks);
+    assert_int_equal(lower, 1);
 }
 
 /* ---- while others read ---- */
@@ -373,6 +443,9 @@ int main(void)
         TRAINING_TEST(empty_store_is_given_the_default_model),
         TRAINING_TEST(committed_lists_are_learned_from_without_being_asked),
         TRAINING_TEST(checkpoints_are_stored_as_time_goes_by),
+        TRAINING_TEST(learning_waits_for_its_share_and_is_told_things_meanwhile),
+        TRAINING_TEST(learning_pauses_while_scoring_is_slow),
+        TRAINING_TEST(the_trainer_alone_has_a_lower_priority),
         TRAINING_TEST(models_come_learn_and_go_while_others_read),
         TRAINING_TEST(stop_stores_what_was_learned_and_a_restart_serves_it),
         TRAINING_TEST(checkpoint_under_way_at_the_end_is_finished_and_the_last_version_stored),

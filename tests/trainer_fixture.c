@@ -22,7 +22,9 @@ enum rk_status training_start(struct training *s)
         .jobs = 1000, .bytes = (size_t)1 << 24, .rankings = 1000};
     const struct trainer_options options = {.n_slots = TRAINING_SLOTS,
                                             .model_max_bytes = (size_t)1 << 30,
-                                            .checkpoint_s = s->checkpoint_s};
+                                            .checkpoint_s = s->checkpoint_s,
+                                            .pace = s->pace,
+                                            .score = &s->l.metrics.request[0]};
     struct store *store = fixture_open(s->l.path), *reader = NULL;
     struct trainer *trainer = NULL;
     assert_ok(writer_start(store, &s->l.metrics, &limits, on_commit, s, &s->l.writer, NULL));

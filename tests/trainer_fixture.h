@@ -15,6 +15,7 @@ struct training {
     struct models models;
     _Atomic(struct trainer *) trainer;
     int64_t checkpoint_s;
+    struct pace_limits pace; /* none, if it is not set; scoring is the first route's */
 };
 
 /* For cmocka: a new database with a small default model, running. Checkpoints only on request. */
