@@ -4,6 +4,7 @@
  * transaction of its own. Wall-clock time: both wait for the disk, in a temporary folder.
  */
 #include "bench.h"
+#include "clock.h"
 #include "store.h"
 #include "writer.h"
 
@@ -27,14 +28,16 @@ struct client {
     struct writer_job job;
     struct committing *all;
     enum store_event_status status;
-    size_t number; /* of the event */
+    size_t number;   /* of the event */
+    int64_t sent_ns; /* monotonic */
 };
 
 struct committing {
     char folder[PATH_MAX_BYTES / 2];
     struct writer *writer;
     struct metrics metrics;
-    struct store *single; /* the loop's own file */
+    struct metric_histogram waited; /* from sending an event to its acknowledgement */
+    struct store *single;           /* the loop's own file */
     size_t n_single;
     struct client client[CLIENTS];
     pthread_mutex_t lock;
@@ -84,6 +87,7 @@ static bool client_next(struct client *client)
 
     if (more) {
         client->number = c->next++;
+        client->sent_ns = clock_monotonic_ns();
     }
     return more;
 }
@@ -96,6 +100,7 @@ static void client_done(struct writer_job *job, const struct writer_outcome *out
 
     bench_need(outcome->err.status == RK_OK && client->status == STORE_EVENT_ACCEPTED,
                "an event was not accepted");
+    metrics_observe(&c->waited, (uint64_t)(clock_monotonic_ns() - client->sent_ns));
     pthread_mutex_lock(&c->lock);
     more = client_next(client); /* before the round can end, and the next one begin */
     if (++c->done == c->end) {
@@ -230,6 +235,8 @@ int main(void)
     bench_run(&row, &c);
     (void)printf("events per commit: %.1f\n",
                  (double)c.next / (double)atomic_load(&c.metrics.counter[METRIC_COMMITS]));
+    (void)printf("acknowledged after: p50 %.1f ms, p99 %.1f ms\n",
+                 1e3 * metrics_quantile(&c.waited, 0.5), 1e3 * metrics_quantile(&c.waited, 0.99));
     close_committing(&c);
     return 0;
 }
