@@ -19,6 +19,7 @@
 
 struct rk_learner {
     const struct rk_model *model;
+    struct rk_optim optim;           /* the model's, but for its rate */
     float *slot[RK_OPTIM_SLOTS_MAX]; /* each (n_learned) */
     size_t n_slots;
     uint64_t steps;
@@ -59,6 +60,7 @@ enum rk_status rk_learner_create(const struct rk_model *model, const float *thet
         return rk_fail(err, RK_NOMEM, "out of memory for a learner");
     }
     l->model = model;
+    l->optim = *optim;
     l->n_slots = rk_optim_slots(optim);
     l->epoch = 1;
     l->stamp = calloc(model->n_rows, sizeof *l->stamp);
@@ -302,8 +304,7 @@ static enum rk_status apply(struct rk_learner *l, float *theta, struct rk_error 
         if (!remember(l, &parts, row)) {
             return rk_fail(err, RK_NOMEM, "out of memory for the undo log");
         }
-        rk_optim_update(&l->model->config.optim, l->steps, parts.part[0], parts.part + 1, sum,
-                        parts.length);
+        rk_optim_update(&l->optim, l->steps, parts.part[0], parts.part + 1, sum, parts.length);
         if (!within(&l->limits, &parts)) {
             return rk_fail(err, RK_DIVERGED, "an update makes a parameter too large or not finite");
         }
@@ -475,6 +476,11 @@ const uint32_t *rk_learner_touched(const struct rk_learner *learner, size_t *n)
 {
     *n = learner->n_touched;
     return learner->touched;
+}
+
+void rk_learner_set_rate(struct rk_learner *learner, double rate)
+{
+    learner->optim.learning_rate = rate;
 }
 
 uint64_t rk_learner_steps(const struct rk_learner *learner)

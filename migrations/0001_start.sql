@@ -1,7 +1,7 @@
 -- The log is the truth: every record has a seq, and a model is a fold over the log from a checkpoint.
 CREATE TABLE log (
     seq     INTEGER PRIMARY KEY AUTOINCREMENT,
-    kind    TEXT    NOT NULL CHECK (kind IN ('ranking', 'event', 'batch', 'item', 'user', 'model', 'delete', 'pause', 'resume', 'activate')),
+    kind    TEXT    NOT NULL CHECK (kind IN ('ranking', 'event', 'batch', 'item', 'user', 'model', 'delete', 'pause', 'resume', 'activate', 'config')),
     model   INTEGER,           -- whom it concerns; NULL for items and users
     time_ms INTEGER NOT NULL   -- server clock, Unix milliseconds
 ) STRICT;
@@ -23,6 +23,14 @@ CREATE TABLE model (
     deleted_ms INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX model_name ON model (name) WHERE deleted_ms IS NULL;
+
+-- What a configuration was changed to. Steps say with which they were taken.
+CREATE TABLE model_config (
+    seq    INTEGER PRIMARY KEY,  -- log position of the change
+    model  INTEGER NOT NULL,
+    config TEXT    NOT NULL      -- JSON, whole
+) STRICT;
+CREATE INDEX model_config_by_model ON model_config (model, seq);
 
 -- One list as it was served. shown is before the long texts, so that an event need not walk through them.
 CREATE TABLE ranking (
@@ -93,6 +101,7 @@ CREATE TABLE step (
     to_seq      INTEGER NOT NULL,
     due_from    INTEGER NOT NULL,  -- and rankings whose window had ended, in (due_from, due_to]
     due_to      INTEGER NOT NULL,
+    config      INTEGER NOT NULL DEFAULT 0,  -- the configuration it was taken with: model_config.seq; 0 = as the model was made
     outcome     TEXT    NOT NULL CHECK (outcome IN ('published', 'no_op', 'quarantined')),
     reason      TEXT,
     quarantined TEXT    NOT NULL,  -- JSON: log positions of lists that were left out

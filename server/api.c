@@ -19,6 +19,7 @@ static const struct api_route routes[] = {
     {"GET", "/v1/models", API_NO_BODY, 0, api_models_list},
     {"PUT", "/v1/models/{}", API_JSON, API_BODY_SMALL, api_model_put},
     {"GET", "/v1/models/{}", API_NO_BODY, 0, api_model_get},
+    {"PATCH", "/v1/models/{}", API_JSON_PATCH, API_BODY_SMALL, api_model_patch},
     {"DELETE", "/v1/models/{}", API_NO_BODY, 0, api_model_delete},
     {"GET", "/v1/models/{}/versions", API_NO_BODY, 0, api_versions},
     {"POST", "/v1/models/{}/versions", API_TENSORS, API_BODY_SMALL, api_version_put},
@@ -272,6 +273,11 @@ static bool check_body(struct api *api, const struct api_route *route, struct ap
     if ((route->body == API_JSON || (route->body == API_JSON_OR_NONE && call->body_n > 0)) &&
         !is_type(call->content_type, "application/json")) {
         return !api_fail(call, PROBLEM_UNSUPPORTED_MEDIA_TYPE, "send application/json");
+    }
+    if (route->body == API_JSON_PATCH && !is_type(call->content_type, "application/json") &&
+        !is_type(call->content_type, "application/merge-patch+json")) {
+        return !api_fail(call, PROBLEM_UNSUPPORTED_MEDIA_TYPE,
+                         "send application/json or application/merge-patch+json");
     }
     if (route->body == API_JSON_OR_NDJSON && !is_type(call->content_type, "application/json") &&
         !api_is_ndjson(call)) {

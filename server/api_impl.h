@@ -28,7 +28,8 @@ enum api_body {
     API_JSON,
     API_JSON_OR_NONE,
     API_JSON_OR_NDJSON,
-    API_TENSORS /* a safetensors file of the model that the path names */
+    API_JSON_PATCH, /* application/json or application/merge-patch+json */
+    API_TENSORS     /* a safetensors file of the model that the path names */
 };
 
 struct api_route {
@@ -119,6 +120,7 @@ bool api_batches(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_models_list(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_model_put(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_model_get(struct api *api, struct api_slot *slot, struct api_call *call);
+bool api_model_patch(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_model_delete(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_versions(struct api *api, struct api_slot *slot, struct api_call *call);
 bool api_version_get(struct api *api, struct api_slot *slot, struct api_call *call);

@@ -10,11 +10,13 @@
 
 static void write_model(const struct served *served, struct emit *out)
 {
+    const char *config = served->config_text;
+
     emit_open(out, '{');
     emit_key(out, "name");
     emit_string(out, served->name);
     emit_key(out, "config");
-    emit_json(out, served->config_text, strlen(served->config_text));
+    emit_json(out, config, strlen(config));
     emit_key(out, "version");
     emit_integer(out, live_version(&served->live));
     emit_key(out, "parameters");
@@ -228,10 +230,31 @@ bool api_model_delete(struct api *api, struct api_slot *slot, struct api_call *c
     return api_with_model(api, slot, call, delete_model);
 }
 
+static bool patch_model(struct api *api, struct api_slot *slot, struct api_call *call,
+                        const struct served *served)
+{
+    struct api_waiting *waiting = api_waiting_create(api, call, TRAINER_CONFIGURE, answer_model);
+
+    (void)slot;
+    (void)served;
+    if (waiting == NULL) {
+        return api_fail(call, PROBLEM_OUT_OF_MEMORY, "no memory for a request");
+    }
+    waiting->command.bytes = call->body;
+    waiting->command.n = call->body_n;
+    waiting->command.lenient = call->lenient;
+    return api_park_command(api, call, &waiting->command);
+}
+
+bool api_model_patch(struct api *api, struct api_slot *slot, struct api_call *call)
+{
+    return api_with_model(api, slot, call, patch_model);
+}
+
 /* What stops these commands for good is looked at before they queue up. */
 static bool check_enabled(struct api_call *call, const struct served *served)
 {
-    return served->config.training.enabled ||
+    return served->enabled ||
            !api_fail(call, PROBLEM_TRAINING_DISABLED, "training.enabled is false");
 }
 

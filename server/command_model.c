@@ -13,6 +13,7 @@
 /* One model as the store has it, and what a server would make of it. */
 struct shown {
     struct store_model row;
+    char *config_text; /* as it is now, owned */
     struct model_config config;
     size_t parameters, bytes;
     struct store_checkpoint *checkpoint; /* (n) newest first, owned with their metrics */
@@ -55,20 +56,41 @@ static enum rk_status find_version(struct store *store, struct shown *shown, str
     return status;
 }
 
+static enum rk_status read_config(struct store *store, struct shown *shown, struct rk_error *err)
+{
+    struct store_config *configs = NULL;
+    struct problem problem = {0};
+    size_t n = 0;
+    const enum rk_status status =
+        store_list_configs(store, shown->row.id, INT64_MAX, &configs, &n, err);
+
+    if (status != RK_OK) {
+        return status;
+    }
+    shown->config_text = configs[--n].text; /* the newest */
+    while (n > 0) {
+        free(configs[--n].text);
+    }
+    free(configs);
+    return model_config_parse(shown->config_text, strlen(shown->config_text), &shown->config,
+                              &problem)
+               ? RK_OK
+               : rk_fail(err, RK_CORRUPT, "the configuration of model \"%s\": %.80s",
+                         shown->row.name, problem.detail);
+}
+
 /* @param row  its configuration stays the caller's. */
 static enum rk_status look(struct store *store, const struct store_model *row, struct shown *shown,
                            struct rk_error *err)
 {
-    struct problem problem = {0};
     struct rk_model *model = NULL;
     enum rk_status status;
 
     shown->row = *row;
-    if (!model_config_parse(row->config, strlen(row->config), &shown->config, &problem)) {
-        return rk_fail(err, RK_CORRUPT, "the configuration of model \"%s\": %.80s", row->name,
-                       problem.detail);
+    status = read_config(store, shown, err);
+    if (status == RK_OK) {
+        status = rk_model_create(&shown->config.model, 0, &model, err);
     }
-    status = rk_model_create(&shown->config.model, 0, &model, err);
     if (status == RK_OK) {
         shown->parameters = rk_model_learned(model);
         shown->bytes = rk_model_params(model) * sizeof(float);
@@ -84,6 +106,7 @@ static void shown_free(struct shown *shown)
         free(shown->checkpoint[i].metrics);
     }
     free(shown->checkpoint);
+    free(shown->config_text);
 }
 
 /* ---- writing ---- */
@@ -99,7 +122,7 @@ static void write_members(const struct shown *shown, struct emit *out)
     emit_key(out, "name");
     emit_string(out, shown->row.name);
     emit_key(out, "config");
-    emit_json(out, shown->row.config, strlen(shown->row.config));
+    emit_json(out, shown->config_text, strlen(shown->config_text));
     emit_key(out, "version");
     emit_integer(out, shown->version);
     emit_key(out, "parameters");
@@ -128,7 +151,7 @@ static void write_table(const struct shown *shown, struct emit *out)
 {
     write_head(out);
     write_line(shown, out);
-    emit_format(out, "\n%s\n\n%8s %8s %-9s %12s %s\n", shown->row.config, "version", "parent",
+    emit_format(out, "\n%s\n\n%8s %8s %-9s %12s %s\n", shown->config_text, "version", "parent",
                 "source", "bytes", "time");
     for (size_t i = 0; i < shown->n; i++) {
         const struct store_checkpoint *row = &shown->checkpoint[i];

@@ -21,20 +21,52 @@ void cut_deinit(struct cut *cut)
     *cut = (struct cut){0};
 }
 
-int64_t cut_whose(int64_t model, const struct model_config *config)
+/* ---- terms ---- */
+
+int64_t cut_whose(const struct cut_terms *terms)
 {
-    return config->training.source == MODEL_SOURCE_ALL ? STORE_ALL_HASHED : model;
+    return terms->config->training.source == MODEL_SOURCE_ALL ? STORE_ALL_HASHED : terms->model;
 }
 
-int64_t cut_window_ms(const struct model_config *config)
+bool cut_span(const struct cut_terms *terms, size_t i, struct cut_span *span)
 {
-    return config->training.attribution_s * 1000;
+    if (i >= terms->n_eras) {
+        *span = (struct cut_span){.upto = INT64_MAX,
+                                  .window_ms = terms->config->training.attribution_s * 1000};
+        return i == 0;
+    }
+    *span = (struct cut_span){.after = terms->era[i].since,
+                              .upto = i + 1 < terms->n_eras ? terms->era[i + 1].since : INT64_MAX,
+                              .window_ms = terms->era[i].window_ms};
+    return true;
 }
 
-bool cut_at_once(const struct model_config *config)
+int64_t cut_window_ms(const struct cut_terms *terms, int64_t ranking)
 {
-    return cut_window_ms(config) == 0 || config->model.alpha < 1 ||
-           config->model.loss.name == RK_BCE_WITH_LOGITS;
+    struct cut_span span;
+    size_t i = 0;
+
+    while (cut_span(terms, i, &span) && ranking > span.upto) {
+        i++;
+    }
+    return span.window_ms;
+}
+
+bool cut_at_once(const struct cut_terms *terms, int64_t ranking)
+{
+    return cut_window_ms(terms, ranking) == 0 || terms->config->model.alpha < 1 ||
+           terms->config->model.loss.name == RK_BCE_WITH_LOGITS;
+}
+
+bool cut_waits(const struct cut_terms *terms, int64_t due_seq)
+{
+    struct cut_span span;
+    bool waits = false;
+
+    for (size_t i = 0; cut_span(terms, i, &span); i++) {
+        waits = waits || (span.window_ms > 0 && span.upto > due_seq);
+    }
+    return waits;
 }
 
 /* ---- which records ---- */
@@ -70,13 +102,13 @@ static int met_add(struct cut_met *met, int64_t seq)
 }
 
 enum rk_status cut_leads(struct cut_met *met, const struct store_record *record,
-                         const struct model_config *config, bool *leads, struct rk_error *err)
+                         const struct cut_terms *terms, bool *leads, struct rk_error *err)
 {
     int added = 1;
 
     if (record->kind == STORE_RECORD_EVENT) {
         /* Else events only count when their list's window ends. */
-        added = cut_at_once(config) ? met_add(met, record->ranking) : 0;
+        added = cut_at_once(terms, record->ranking) ? met_add(met, record->ranking) : 0;
     }
     *leads = added > 0;
     return added >= 0 ? RK_OK : rk_fail(err, RK_NOMEM, "out of memory for a step");
@@ -85,9 +117,8 @@ enum rk_status cut_leads(struct cut_met *met, const struct store_record *record,
 /* ---- planning ---- */
 
 /* The seq up to which records of (from_seq, log_end] lead to at most batch_groups lists. */
-static enum rk_status plan_records(struct store *store, int64_t whose,
-                                   const struct model_config *config, int64_t log_end,
-                                   struct cut_range *range, struct rk_error *err)
+static enum rk_status plan_records(struct store *store, const struct cut_terms *terms,
+                                   int64_t log_end, struct cut_range *range, struct rk_error *err)
 {
     struct store_record records[CUT_PAGE];
     struct cut_met met = {0};
@@ -97,11 +128,11 @@ static enum rk_status plan_records(struct store *store, int64_t whose,
 
     range->to_seq = log_end;
     while (n == CUT_PAGE && range->to_seq == log_end && status == RK_OK) {
-        status = store_read_records(store, whose, after, log_end, records, &n, err);
+        status = store_read_records(store, cut_whose(terms), after, log_end, records, &n, err);
         for (size_t i = 0; i < n && status == RK_OK; i++) {
             bool leads;
-            status = cut_leads(&met, &records[i], config, &leads, err);
-            if (status == RK_OK && leads && lists++ == config->training.batch_groups) {
+            status = cut_leads(&met, &records[i], terms, &leads, err);
+            if (status == RK_OK && leads && lists++ == terms->config->training.batch_groups) {
                 range->to_seq = after;
                 break;
             }
@@ -112,34 +143,92 @@ static enum rk_status plan_records(struct store *store, int64_t whose,
     return status;
 }
 
-static enum rk_status plan_due(struct store *store, int64_t whose,
-                               const struct model_config *config, int64_t log_end, int64_t ended_ms,
-                               struct cut_range *range, struct rk_error *err)
-{
-    size_t n = (size_t)config->training.batch_groups;
-    int64_t *seqs = malloc(n * sizeof *seqs);
-    enum rk_status status;
+/* Which rankings are due. */
+struct due {
+    int64_t to;    /* those up to here */
+    int64_t *seqs; /* (room + 1) */
+    size_t room;   /* lists the step still has room for */
+};
 
-    if (seqs == NULL) {
-        return rk_fail(err, RK_NOMEM, "out of memory for a step");
-    }
-    status = store_read_due(store, whose, range->due_from, log_end, ended_ms, seqs, &n, err);
+/* Takes those of a span whose window has ended. */
+static enum rk_status take_due(struct store *store, int64_t whose, const struct cut_span *span,
+                               int64_t now_ms, struct due *due, struct rk_error *err)
+{
+    size_t n = due->room;
+    const enum rk_status status = store_read_due(store, whose, due->to, span->upto,
+                                                 now_ms - span->window_ms, due->seqs, &n, err);
+
     if (status == RK_OK && n > 0) {
-        range->due_to = seqs[n - 1];
+        due->to = due->seqs[n - 1];
+        due->room -= n;
     }
-    free(seqs);
     return status;
 }
 
-enum rk_status cut_plan(struct store *store, int64_t model, const struct model_config *config,
-                        int64_t log_end, int64_t now_ms, struct cut_range *range,
-                        struct rk_error *err)
+/* Is one of the span still waiting? */
+static enum rk_status look_on(struct store *store, int64_t whose, const struct cut_span *span,
+                              const struct due *due, bool *waits, struct rk_error *err)
 {
-    const int64_t whose = cut_whose(model, config), window_ms = cut_window_ms(config);
-    const enum rk_status status = plan_records(store, whose, config, log_end, range, err);
+    size_t n = span->window_ms > 0 ? 1 : 0;
+    const enum rk_status status =
+        store_read_due(store, whose, due->to, span->upto, INT64_MAX, due->seqs, &n, err);
+
+    *waits = n > 0;
+    return status;
+}
+
+/*
+ * Windows end in the order of the log: none of a span is due before all of the one before it is, and
+ * spans without a window are passed over.
+ */
+static enum rk_status plan_due(struct store *store, const struct cut_terms *terms, int64_t log_end,
+                               int64_t now_ms, struct due *due, struct rk_error *err)
+{
+    const int64_t whose = cut_whose(terms);
+    struct cut_span span;
+    bool waits = false;
+    enum rk_status status = RK_OK;
+
+    for (size_t i = 0; status == RK_OK && !waits && cut_span(terms, i, &span); i++) {
+        const bool is_last = span.upto > log_end;
+        if (is_last && span.window_ms == 0) {
+            break;
+        }
+        if (span.upto <= due->to) {
+            continue;
+        }
+        due->to = due->to > span.after ? due->to : span.after;
+        span.upto = is_last ? log_end : span.upto;
+        if (span.window_ms > 0) {
+            status = take_due(store, whose, &span, now_ms, due, err);
+        }
+        if (is_last) {
+            break;
+        }
+        if (status == RK_OK) {
+            status = look_on(store, whose, &span, due, &waits, err);
+        }
+        due->to = waits ? due->to : span.upto;
+    }
+    return status;
+}
+
+enum rk_status cut_plan(struct store *store, const struct cut_terms *terms, int64_t log_end,
+                        int64_t now_ms, struct cut_range *range, struct rk_error *err)
+{
+    struct due due = {.to = range->due_from, .room = (size_t)terms->config->training.batch_groups};
+    enum rk_status status = plan_records(store, terms, log_end, range, err);
 
     range->due_to = range->due_from;
-    return status == RK_OK && window_ms > 0
-               ? plan_due(store, whose, config, log_end, now_ms - window_ms, range, err)
-               : status;
+    if (status != RK_OK || !cut_waits(terms, range->due_from)) {
+        return status;
+    }
+    due.seqs = malloc((due.room + 1) * sizeof *due.seqs);
+    status = due.seqs != NULL ? plan_due(store, terms, log_end, now_ms, &due, err)
+                              : rk_fail(err, RK_NOMEM, "out of memory for a step");
+    free(due.seqs);
+    if (status == RK_OK) {
+        range->due_to = due.to;
+    }
+    return status;
 }

@@ -13,6 +13,23 @@
 
 #include <rankd/group.h>
 
+/* Rankings after a log position wait so long for their events. */
+struct cut_era {
+    int64_t since;
+    int64_t window_ms;
+};
+
+/*
+ * What a model learns by. How long a ranking waits was decided when it was served, and stays so when
+ * the configuration changes: then none is learned from twice, and none is missed.
+ */
+struct cut_terms {
+    int64_t model;
+    const struct model_config *config;
+    const struct cut_era *era; /* (n_eras) in order, the first since 0 */
+    size_t n_eras;             /* 0: the configuration's window for all */
+};
+
 /*
  * What a step takes: batches and events in (from_seq, to_seq]; and, where a window is waited for,
  * rankings in (due_from, due_to].
@@ -26,6 +43,7 @@ struct cut_range {
 struct cut_list {
     int64_t seq; /* its ranking's, or its batch list's */
     int64_t upto;
+    int64_t config; /* whose labels count: store_config.seq */
 };
 
 /* The groups of a step, with the memory to make them, kept for the next. */
@@ -52,17 +70,19 @@ struct cut_text {
 void cut_deinit(struct cut *cut);
 
 /**
- * Decides how far the next step goes: at most config->training.batch_groups lists from records, and
+ * Decides how far the next step goes: at most training.batch_groups lists from records, and
  * as many whose window ended, so that neither waits behind the other.
  *
  * @param range    in: from_seq and due_from; out: to_seq and due_to, equal to them where there is
  * nothing.
  * @param log_end  last committed seq. @param now_ms  server clock, for windows that have ended.
  */
-RK_MUST_CHECK enum rk_status cut_plan(struct store *store, int64_t model,
-                                      const struct model_config *config, int64_t log_end,
-                                      int64_t now_ms, struct cut_range *range,
+RK_MUST_CHECK enum rk_status cut_plan(struct store *store, const struct cut_terms *terms,
+                                      int64_t log_end, int64_t now_ms, struct cut_range *range,
                                       struct rk_error *err);
+
+/** May there be rankings after due_seq whose window will end? */
+bool cut_waits(const struct cut_terms *terms, int64_t due_seq);
 
 /**
  * Makes the groups of a range: each batch list as it is; each ranking with a new event with all its
@@ -74,8 +94,7 @@ RK_MUST_CHECK enum rk_status cut_plan(struct store *store, int64_t model,
  *
  * @return RK_OK; RK_IO; RK_NOMEM.
  */
-RK_MUST_CHECK enum rk_status cut_groups(struct store *store, int64_t model,
-                                        const struct model_config *config,
+RK_MUST_CHECK enum rk_status cut_groups(struct store *store, const struct cut_terms *terms,
                                         const struct cut_range *range, struct cut *cut,
                                         struct rk_error *err);
 
@@ -85,7 +104,7 @@ RK_MUST_CHECK enum rk_status cut_groups(struct store *store, int64_t model,
  *
  * @return RK_OK; RK_CORRUPT, RK_INVALID and others: it does not fit the model; RK_IO; RK_NOMEM.
  */
-RK_MUST_CHECK enum rk_status cut_list(struct store *store, const struct model_config *config,
+RK_MUST_CHECK enum rk_status cut_list(struct store *store, const struct cut_terms *terms,
                                       const struct cut_text *text, struct cut *cut,
                                       struct rk_error *err);
 
@@ -95,7 +114,7 @@ RK_MUST_CHECK enum rk_status cut_list(struct store *store, const struct model_co
  *
  * @return RK_OK; RK_IO; RK_NOMEM.
  */
-RK_MUST_CHECK enum rk_status cut_lists(struct store *store, const struct model_config *config,
+RK_MUST_CHECK enum rk_status cut_lists(struct store *store, const struct cut_terms *terms,
                                        const struct cut_list *lists, size_t n, struct cut *cut,
                                        struct rk_error *err);
 

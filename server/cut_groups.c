@@ -13,7 +13,8 @@
 /* What is being cut, and out of what. */
 struct cutting {
     struct store *store;
-    const struct model_config *config;
+    const struct cut_terms *terms;
+    const struct model_config *config; /* the terms' */
     const struct cut_range *range;
     struct cut *cut;
 };
@@ -142,10 +143,11 @@ static enum rk_status add_batch(const struct cutting *c, struct kept *kept, stru
     return status == RK_OK ? add_labelled(c, payload, n, kept, err) : status;
 }
 
-enum rk_status cut_list(struct store *store, const struct model_config *config,
+enum rk_status cut_list(struct store *store, const struct cut_terms *terms,
                         const struct cut_text *text, struct cut *cut, struct rk_error *err)
 {
-    const struct cutting cutting = {.store = store, .config = config, .cut = cut};
+    const struct cutting cutting = {
+        .store = store, .terms = terms, .config = terms->config, .cut = cut};
     struct kept kept = {.seq = text->name, .catalogue_seq = text->catalogue_seq};
     const enum rk_status status = add_labelled(&cutting, text->text, text->n, &kept, err);
 
@@ -263,10 +265,9 @@ enum source {
 };
 
 /* Does it count now? Where clicks are learned from as they come, a window's end adds nothing. */
-static bool counts(const struct cutting *c, enum source source, bool changed)
+static bool counts(const struct cutting *c, enum source source, bool changed, bool at_once)
 {
-    return source == LIST ||
-           (source == RANKING_CLICKED ? changed : !cut_at_once(c->config) || !has_label(c));
+    return source == LIST || (source == RANKING_CLICKED ? changed : !at_once || !has_label(c));
 }
 
 /*
@@ -276,7 +277,7 @@ static bool counts(const struct cutting *c, enum source source, bool changed)
 static enum rk_status add_ranking(const struct cutting *c, enum source source, struct kept *kept,
                                   struct rk_error *err)
 {
-    const int64_t window_ms = cut_window_ms(c->config);
+    const bool at_once = cut_at_once(c->terms, kept->seq);
     struct store_ranking ranking;
     int64_t end_ms = INT64_MAX;
     bool changed;
@@ -285,15 +286,15 @@ static enum rk_status add_ranking(const struct cutting *c, enum source source, s
     if (status == RK_OK) {
         kept->catalogue_seq = ranking.catalogue_seq;
         if (source != RANKING_CLICKED) {
-            kept->time_ms = ranking.time_ms + window_ms;
-            end_ms = cut_at_once(c->config) ? INT64_MAX : kept->time_ms;
+            kept->time_ms = ranking.time_ms + cut_window_ms(c->terms, kept->seq);
+            end_ms = at_once ? INT64_MAX : kept->time_ms;
         }
         status = parse(c, ranking.request, ranking.request_n, false, kept, err);
     }
     if (status == RK_OK) {
         status = read_labels(c, kept->seq, end_ms, &changed, err);
     }
-    if (status != RK_OK || !counts(c, source, changed)) {
+    if (status != RK_OK || !counts(c, source, changed, at_once)) {
         return status;
     }
     /* What the store lent ended with the events: shown and served are read again. */
@@ -334,7 +335,7 @@ static enum rk_status add(const struct cutting *c, enum source source, int64_t s
     return RK_OK;
 }
 
-static enum rk_status add_records(const struct cutting *c, int64_t whose, struct rk_error *err)
+static enum rk_status add_records(const struct cutting *c, struct rk_error *err)
 {
     struct store_record records[CUT_PAGE];
     struct cut_met met = {0};
@@ -343,13 +344,14 @@ static enum rk_status add_records(const struct cutting *c, int64_t whose, struct
     enum rk_status status = RK_OK;
 
     while (n == CUT_PAGE && status == RK_OK) {
-        status = store_read_records(c->store, whose, after, c->range->to_seq, records, &n, err);
+        status = store_read_records(c->store, cut_whose(c->terms), after, c->range->to_seq, records,
+                                    &n, err);
         for (size_t i = 0; i < n && status == RK_OK; i++) {
             const struct store_record *record = &records[i];
             const bool batch = record->kind == STORE_RECORD_BATCH;
             bool leads;
             after = record->seq;
-            status = cut_leads(&met, record, c->config, &leads, err);
+            status = cut_leads(&met, record, c->terms, &leads, err);
             if (status == RK_OK && leads) {
                 status = add(c, batch ? BATCH : RANKING_CLICKED,
                              batch ? record->seq : record->ranking, record->time_ms, err);
@@ -360,19 +362,36 @@ static enum rk_status add_records(const struct cutting *c, int64_t whose, struct
     return status;
 }
 
-static enum rk_status add_due(const struct cutting *c, int64_t whose, struct rk_error *err)
+/* Those of a span; what does not wait is not learned from when nothing came. */
+static enum rk_status add_span(const struct cutting *c, const struct cut_span *span,
+                               struct rk_error *err)
 {
-    const struct cut_range *range = c->range;
+    const int64_t from = c->range->due_from, to = c->range->due_to;
+    const int64_t upto = to < span->upto ? to : span->upto;
     int64_t seqs[CUT_PAGE];
-    int64_t after = range->due_from;
+    int64_t after = from > span->after ? from : span->after;
     size_t n = CUT_PAGE;
     enum rk_status status = RK_OK;
 
-    while (n == CUT_PAGE && after < range->due_to && status == RK_OK) {
-        status = store_read_due(c->store, whose, after, range->due_to, INT64_MAX, seqs, &n, err);
+    while (n == CUT_PAGE && after < upto && status == RK_OK) {
+        status =
+            store_read_due(c->store, cut_whose(c->terms), after, upto, INT64_MAX, seqs, &n, err);
         for (size_t i = 0; i < n && status == RK_OK; i++) {
             after = seqs[i];
             status = add(c, RANKING_ENDED, seqs[i], 0, err);
+        }
+    }
+    return status;
+}
+
+static enum rk_status add_due(const struct cutting *c, struct rk_error *err)
+{
+    struct cut_span span;
+    enum rk_status status = RK_OK;
+
+    for (size_t i = 0; status == RK_OK && cut_span(c->terms, i, &span); i++) {
+        if (span.window_ms > 0) {
+            status = add_span(c, &span, err);
         }
     }
     return status;
@@ -386,7 +405,7 @@ static void empty(struct cut *cut)
     cut->n = cut->n_untaught = 0;
 }
 
-enum rk_status cut_lists(struct store *store, const struct model_config *config,
+enum rk_status cut_lists(struct store *store, const struct cut_terms *terms,
                          const struct cut_list *lists, size_t n, struct cut *cut,
                          struct rk_error *err)
 {
@@ -396,20 +415,20 @@ enum rk_status cut_lists(struct store *store, const struct model_config *config,
     for (size_t i = 0; i < n && status == RK_OK; i++) {
         const struct cut_range range = {.from_seq = -1, .to_seq = lists[i].upto};
         const struct cutting cutting = {
-            .store = store, .config = config, .range = &range, .cut = cut};
+            .store = store, .terms = terms, .config = terms->config, .range = &range, .cut = cut};
         status = add(&cutting, LIST, lists[i].seq, 0, err);
     }
     return status;
 }
 
-enum rk_status cut_groups(struct store *store, int64_t model, const struct model_config *config,
+enum rk_status cut_groups(struct store *store, const struct cut_terms *terms,
                           const struct cut_range *range, struct cut *cut, struct rk_error *err)
 {
-    const struct cutting cutting = {.store = store, .config = config, .range = range, .cut = cut};
-    const int64_t whose = cut_whose(model, config);
+    const struct cutting cutting = {
+        .store = store, .terms = terms, .config = terms->config, .range = range, .cut = cut};
     enum rk_status status;
 
     empty(cut);
-    status = add_records(&cutting, whose, err);
-    return status == RK_OK ? add_due(&cutting, whose, err) : status;
+    status = add_records(&cutting, err);
+    return status == RK_OK ? add_due(&cutting, err) : status;
 }

@@ -20,19 +20,29 @@ struct cut_met {
  * @return RK_OK; RK_NOMEM.
  */
 RK_MUST_CHECK enum rk_status cut_leads(struct cut_met *met, const struct store_record *record,
-                                       const struct model_config *config, bool *leads,
+                                       const struct cut_terms *terms, bool *leads,
                                        struct rk_error *err);
 
 /* Whose records a model learns from, as the store asks. */
-int64_t cut_whose(int64_t model, const struct model_config *config);
+int64_t cut_whose(const struct cut_terms *terms);
 
-/* How long a ranking waits for its events; 0 = a list without events is never learned from. */
-int64_t cut_window_ms(const struct model_config *config);
+/* The rankings in (after, upto], which all wait for their events equally long; 0: not at all. */
+struct cut_span {
+    int64_t after, upto;
+    int64_t window_ms;
+};
+
+/* The i-th of them in the order of the log. @return false: there are no more. */
+bool cut_span(const struct cut_terms *terms, size_t i, struct cut_span *span);
+
+/* How long a ranking waits for its events; 0 = without events it is never learned from. */
+int64_t cut_window_ms(const struct cut_terms *terms, int64_t ranking);
 
 /*
- * Is a click learned from as soon as it is there? Without a window; and where there is a click loss: then only lists that had no event
- * by the window's end wait for it, to be learned as what nobody clicked.
+ * Is a click on a ranking learned from as soon as it is there? Without a window; and where there is
+ * a click loss: then only lists that had no event by the window's end wait for it, to be learned as
+ * what nobody clicked.
  */
-bool cut_at_once(const struct model_config *config);
+bool cut_at_once(const struct cut_terms *terms, int64_t ranking);
 
 #endif

@@ -23,6 +23,7 @@
     X(CHECKPOINT_STORED, "checkpoint_stored")         /* committed, nobody told */                 \
     X(MODEL_RECORDED, "model_recorded")               /* committed, not in the table */            \
     X(PAUSE_RECORDED, "pause_recorded")               /* or a resume: committed, not obeyed */     \
+    X(CONFIG_RECORDED, "config_recorded")             /* committed, not learned by */              \
     X(ACTIVATION_RECORDED, "activation_recorded")     /* committed, not served */                  \
     X(IMPORT_RECORDED, "import_recorded")             /* committed, not served */                  \
     X(MIGRATION_COPIED, "migration_copied")           /* the copy is whole, nothing migrated */    \

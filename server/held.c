@@ -78,17 +78,12 @@ enum rk_status held_enter(struct held *held, struct rk_group **group, const stru
 
 /* ---- as text ---- */
 
-/* What lists are cut out of, and how. */
-struct source {
-    struct store *store;
-    const struct model_config *config;
-};
-
 static void write_list(const struct held_list *list, struct emit *out)
 {
     emit_open(out, '[');
     emit_integer(out, list->at.seq);
     emit_integer(out, list->at.upto);
+    emit_integer(out, list->at.config);
     if (list->group->teacher != NULL) {
         emit_open(out, '[');
         for (size_t i = 0; i < list->group->n_items; i++) {
@@ -130,14 +125,15 @@ static bool read_list(const struct json_node *node, struct cut_list *at, float *
 
     *scores = NULL;
     *n = 0;
-    if (!json_as_array(node, problem) || json_count(node) < 2 ||
-        !position(node, 0, &at->seq, problem) || !position(node, 1, &at->upto, problem)) {
+    if (!json_as_array(node, problem) || json_count(node) < 3 ||
+        !position(node, 0, &at->seq, problem) || !position(node, 1, &at->upto, problem) ||
+        !position(node, 2, &at->config, problem)) {
         return false;
     }
-    if (json_count(node) == 2) {
+    if (json_count(node) == 3) {
         return true;
     }
-    json_element(node, 2, &told);
+    json_element(node, 3, &told);
     if (!json_as_array(&told, problem)) {
         return false;
     }
@@ -155,10 +151,12 @@ static bool read_list(const struct json_node *node, struct cut_list *at, float *
 
 /* Cuts one list again and lets it enter at the end. */
 static enum rk_status cut_again(struct held *held, const struct json_node *node,
-                                const struct source *source, struct cut *cut, struct rk_error *err)
+                                const struct held_source *source, struct cut *cut,
+                                struct rk_error *err)
 {
     struct problem problem = {0};
     struct held_list left;
+    struct cut_terms terms;
     struct cut_list at;
     float *scores;
     size_t n;
@@ -169,7 +167,10 @@ static enum rk_status cut_again(struct held *held, const struct json_node *node,
         return rk_fail(err, RK_CORRUPT, "the lists held back cannot be read");
     }
     teacher_recall(&cut->teacher, scores, n);
-    status = cut_lists(source->store, source->config, &at, 1, cut, err);
+    status = source->terms(source->context, at.config, &terms, err);
+    if (status == RK_OK) {
+        status = cut_lists(source->store, &terms, &at, 1, cut, err);
+    }
     if (status == RK_OK && cut->n != 1) {
         status =
             rk_fail(err, RK_CORRUPT, "the list at %lld, held back, is gone", (long long)at.seq);
@@ -178,7 +179,8 @@ static enum rk_status cut_again(struct held *held, const struct json_node *node,
 }
 
 static enum rk_status read_lists(struct held *held, const struct json_node *root,
-                                 const struct source *source, struct cut *cut, struct rk_error *err)
+                                 const struct held_source *source, struct cut *cut,
+                                 struct rk_error *err)
 {
     struct problem problem = {0};
     struct json_node seen, lists, list;
@@ -197,10 +199,9 @@ static enum rk_status read_lists(struct held *held, const struct json_node *root
     return status;
 }
 
-enum rk_status held_read(struct held *held, const char *text, struct store *store,
-                         const struct model_config *config, struct cut *cut, struct rk_error *err)
+enum rk_status held_read(struct held *held, const char *text, const struct held_source *source,
+                         struct cut *cut, struct rk_error *err)
 {
-    const struct source source = {.store = store, .config = config};
     struct json_document document = {0};
     struct json_node root;
     struct problem problem = {0};
@@ -214,7 +215,7 @@ enum rk_status held_read(struct held *held, const char *text, struct store *stor
         return rk_fail(err, problem.kind == PROBLEM_OUT_OF_MEMORY ? RK_NOMEM : RK_CORRUPT,
                        "the lists held back: %s", problem.detail);
     }
-    status = read_lists(held, &root, &source, cut, err);
+    status = read_lists(held, &root, source, cut, err);
     json_close(&document);
     if (status != RK_OK) {
         held_deinit(held);

@@ -61,8 +61,19 @@ void held_publish(struct held *held);
 /** Takes the step's changes back. */
 void held_undo(struct held *held);
 
-/** Writes it: {"seen": n, "lists": [[seq, upto], [seq, upto, [teacher's scores]], ...]}. */
+/**
+ * Writes it: {"seen": n, "lists": [[seq, upto, config], [seq, upto, config, [teacher's scores]], ...]}.
+ */
 void held_write(const struct held *held, struct emit *out);
+
+/* What lists are cut out of again. */
+struct held_source {
+    struct store *store;
+    /* What a model learned by with a configuration of it (cut_list.config). */
+    enum rk_status (*terms)(void *context, int64_t config, struct cut_terms *terms,
+                            struct rk_error *err);
+    void *context;
+};
 
 /**
  * Reads what held_write wrote and cuts the lists again; "" is an empty one.
@@ -71,8 +82,8 @@ void held_write(const struct held *held, struct emit *out);
  * @return RK_OK; RK_CORRUPT: it cannot be read, or a list of it is gone; RK_IO; RK_NOMEM: held is
  *         empty then.
  */
-RK_MUST_CHECK enum rk_status held_read(struct held *held, const char *text, struct store *store,
-                                       const struct model_config *config, struct cut *cut,
+RK_MUST_CHECK enum rk_status held_read(struct held *held, const char *text,
+                                       const struct held_source *source, struct cut *cut,
                                        struct rk_error *err);
 
 #endif

@@ -45,6 +45,24 @@ void model_config_copy(struct model_config *to, const struct model_config *from)
     }
 }
 
+void model_config_adopt(struct model_config *to, const struct model_config *from)
+{
+    memcpy(to->label, from->label, sizeof to->label);
+    to->n_labels = from->n_labels;
+    to->training = from->training;
+    to->model.optim.learning_rate = from->model.optim.learning_rate;
+}
+
+bool model_member_known(const char *key)
+{
+    for (size_t i = 0; top_members[i] != NULL; i++) {
+        if (strcmp(top_members[i], key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- members by the table ---- */
 
 static bool read_member(const char *group, const struct json_node *node, bool lenient,
@@ -270,6 +288,13 @@ static bool check_source(const struct json_node *root, const struct model_config
                         "the lists of all such models");
 }
 
+bool model_config_check(const struct json_node *root, const struct model_config *config,
+                        struct problem *problem)
+{
+    return check_sizes(root, config, problem) && check_columns(root, config, problem) &&
+           check_lists(root, config, problem) && check_source(root, config, problem);
+}
+
 bool model_config_read(const struct json_node *node, bool lenient, struct model_config *config,
                        struct problem *problem)
 {
@@ -281,9 +306,7 @@ bool model_config_read(const struct json_node *node, bool lenient, struct model_
     derive_defaults(config);
     return read_top(node, config, problem) && read_groups(node, lenient, config, problem) &&
            model_loss_read(node, lenient, config, problem) &&
-           model_labels_read(node, config, problem) && check_sizes(node, config, problem) &&
-           check_columns(node, config, problem) && check_lists(node, config, problem) &&
-           check_source(node, config, problem);
+           model_labels_read(node, config, problem) && model_config_check(node, config, problem);
 }
 
 bool model_config_parse(const char *text, size_t n, struct model_config *config,

@@ -64,6 +64,12 @@ bool model_name_valid(const char *name);
 /** Copies a configuration, whose inner pointers an assignment would leave in the old one. */
 void model_config_copy(struct model_config *to, const struct model_config *from);
 
+/**
+ * Takes over what PATCH can change, and nothing else is written: labels, training and the learning
+ * rate. @pre the rest is equal.
+ */
+void model_config_adopt(struct model_config *to, const struct model_config *from);
+
 /** The configuration of kind fm with all defaults: what an empty database is given as `default`. */
 void model_config_default(struct model_config *config);
 
@@ -75,6 +81,17 @@ void model_config_default(struct model_config *config);
  */
 bool model_config_read(const struct json_node *node, bool lenient, struct model_config *config,
                        struct problem *problem);
+
+/**
+ * Changes a configuration by a JSON merge patch (RFC 7396) of `labels`, `training` and
+ * `learning_rate` (or `optimizer.learning_rate`). Null takes a label out of the table; elsewhere it is
+ * refused, as is every other member.
+ *
+ * @param config   in/out; undefined on false.
+ * @param problem  with the place in the patch.
+ */
+bool model_config_patch(const char *text, size_t n, bool lenient, struct model_config *config,
+                        struct problem *problem);
 
 /** Reads what model_config_write wrote, from text. */
 bool model_config_parse(const char *text, size_t n, struct model_config *config,

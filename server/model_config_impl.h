@@ -81,6 +81,17 @@ bool model_loss_choose(const struct json_node *root, struct model_config *config
 bool model_loss_read(const struct json_node *root, bool lenient, struct model_config *config,
                      struct problem *problem);
 
+/* Is it a member of a configuration? */
+bool model_member_known(const char *key);
+
+/* What several members say together; root is where to point at. */
+bool model_config_check(const struct json_node *root, const struct model_config *config,
+                        struct problem *problem);
+
+/* Puts labels into the table. @param null_removes  those that are null are taken out; else refused. */
+bool model_labels_merge(const struct json_node *labels, bool null_removes,
+                        struct model_config *config, struct problem *problem);
+
 /* The table of labels. */
 bool model_labels_read(const struct json_node *root, struct model_config *config,
                        struct problem *problem);

@@ -17,22 +17,34 @@ static void insert_label(struct model_config *config, const char *type, double g
     config->label[i].grade = grade;
 }
 
-bool model_labels_read(const struct json_node *root, struct model_config *config,
-                       struct problem *problem)
+static void remove_label(struct model_config *config, const char *type)
 {
-    struct json_node node, member;
+    for (size_t i = 0; i < config->n_labels; i++) {
+        if (strcmp(config->label[i].type, type) == 0) {
+            config->n_labels--;
+            memmove(&config->label[i], &config->label[i + 1],
+                    (config->n_labels - i) * sizeof config->label[0]);
+            return;
+        }
+    }
+}
+
+bool model_labels_merge(const struct json_node *labels, bool null_removes,
+                        struct model_config *config, struct problem *problem)
+{
+    struct json_node member;
     struct json_iterator iterator = {0};
 
-    if (!json_member(root, "labels", &node)) {
-        return true;
-    }
-    if (!json_as_object(&node, problem)) {
+    if (!json_as_object(labels, problem)) {
         return false;
     }
-    config->n_labels = 0;
-    while (json_next(&node, &iterator, &member)) {
+    while (json_next(labels, &iterator, &member)) {
         const size_t n = strlen(member.key);
         double grade;
+        remove_label(config, member.key);
+        if (null_removes && json_kind(&member) == JSON_NODE_NULL) {
+            continue;
+        }
         if (config->n_labels == MODEL_LABELS_MAX || n == 0 || n > MODEL_TYPE_MAX) {
             return json_problem(&member, PROBLEM_LIMIT_EXCEEDED, problem,
                                 "at most %d labels, their names 1 to %d bytes", MODEL_LABELS_MAX,
@@ -44,6 +56,18 @@ bool model_labels_read(const struct json_node *root, struct model_config *config
         insert_label(config, member.key, grade);
     }
     return true;
+}
+
+bool model_labels_read(const struct json_node *root, struct model_config *config,
+                       struct problem *problem)
+{
+    struct json_node node;
+
+    if (!json_member(root, "labels", &node)) {
+        return true;
+    }
+    config->n_labels = 0;
+    return model_labels_merge(&node, false, config, problem);
 }
 
 double model_config_grade(const struct model_config *config, const char *type, double value)

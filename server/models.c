@@ -98,6 +98,19 @@ void models_remove(struct models *models, struct served *served)
     }
 }
 
+void models_configure(struct models *models, struct served *served,
+                      const struct model_config *config, char *text)
+{
+    char *before = atomic_exchange(&served->config_text, text);
+
+    model_config_adopt(&served->config, config);
+    atomic_store(&served->enabled, config->training.enabled);
+    if (models != NULL) {
+        pair_flip(&models->pair); /* whoever may have found the text before is in the old copy */
+    }
+    free(before);
+}
+
 enum rk_status served_create(const char *name, const struct model_config *config, size_t max_bytes,
                              size_t n_slots, struct served **served, struct rk_error *err)
 {
@@ -110,6 +123,7 @@ enum rk_status served_create(const char *name, const struct model_config *config
     }
     memcpy(s->name, name, strnlen(name, STORE_NAME_MAX));
     model_config_copy(&s->config, config);
+    s->enabled = config->training.enabled;
     model_config_write(config, &text);
     s->config_text = emit_take(&text, &(size_t){0});
     status = s->config_text != NULL ? rk_model_create(&s->config.model, max_bytes, &s->model, err)

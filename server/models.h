@@ -20,13 +20,17 @@ enum model_state {
     MODEL_HALTED
 };
 
-/* One model as everyone sees it. Only what is atomic changes. */
+/*
+ * One model as everyone sees it. Only what is atomic changes, and of config what PATCH can change:
+ * labels, training and the learning rate are the trainer's, and no other thread looks at them.
+ */
 struct served {
     int64_t id; /* the store's */
     char name[STORE_NAME_MAX + 1];
     struct model_config config;
-    char *config_text;      /* JSON with all defaults, owned */
-    struct rk_model *model; /* owned */
+    _Atomic(char *) config_text; /* JSON with all defaults, owned; who reads the table may use it */
+    _Atomic bool enabled;        /* config.training.enabled, for everyone */
+    struct rk_model *model;      /* owned */
     struct live live;
     _Atomic int state;                  /* enum model_state */
     _Atomic int64_t position;           /* log position learned up to */
@@ -67,6 +71,16 @@ struct served *models_find(const struct models_copy *copy, const char *name);
 RK_MUST_CHECK enum rk_status models_add(struct models *models, struct served *served,
                                         struct rk_error *err);
 void models_remove(struct models *models, struct served *served);
+
+/**
+ * Takes over what can be changed of a configuration, and the text to show it by, which is taken. For
+ * the trainer alone.
+ *
+ * @param models  where the model is served: returns when nobody reads the text before; or NULL: it is
+ *                not served yet.
+ */
+void models_configure(struct models *models, struct served *served,
+                      const struct model_config *config, char *text);
 
 /**
  * Makes a model ready to serve version 0.

@@ -81,11 +81,6 @@ static int recover_model(struct offline *o, const struct store_model *row,
                             row->name, problem.detail);
     }
     status = served_create(row->name, &stored, 0, 1, &o->served, &err);
-    if (status == RK_OK && config != NULL && !equals(config, o->served->config_text)) {
-        return offline_fail(o->options, EX_CONFIG,
-                            "the model \"%s\" is there with another configuration than %s",
-                            row->name, o->options->config);
-    }
     if (status == RK_OK) {
         o->served->id = row->id;
         atomic_store(&o->served->state, row->paused ? MODEL_PAUSED : MODEL_IDLE);
@@ -94,6 +89,11 @@ static int recover_model(struct offline *o, const struct store_model *row,
     if (status == RK_OK) {
         status = trainee_recover(o->trainee, o->store, &err);
         status = status == RK_MISMATCH ? RK_CORRUPT : status; /* the log, not the configuration */
+    }
+    if (status == RK_OK && config != NULL && !equals(config, o->served->config_text)) {
+        return offline_fail(o->options, EX_CONFIG,
+                            "the model \"%s\" is there with another configuration than %s",
+                            row->name, o->options->config);
     }
     return status == RK_OK ? EX_OK
                            : offline_fail(o->options, shell_exit_code(status), "%s", err.text);

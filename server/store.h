@@ -408,7 +408,7 @@ RK_MUST_CHECK enum rk_status store_list_features(struct store *store, enum store
 struct store_model {
     int64_t id;
     char name[STORE_NAME_MAX + 1];
-    char *config; /* owned where it was read */
+    char *config; /* as it was made; owned where it was read */
     int64_t seq;
     int64_t time_ms;
     bool paused;
@@ -426,6 +426,28 @@ RK_MUST_CHECK enum rk_status store_set_paused(struct store *store, int64_t model
 /** One model by id, a deleted one too; free its config. @return RK_OK; RK_NOTFOUND; RK_IO. */
 RK_MUST_CHECK enum rk_status store_get_model(struct store *store, int64_t id,
                                              struct store_model *model, struct rk_error *err);
+/**
+ * W. Changes a model's configuration to a text; a log record. @param seq  out: its log position.
+ * @return RK_OK; RK_IO.
+ */
+RK_MUST_CHECK enum rk_status store_put_config(struct store *store, int64_t model, const char *text,
+                                              int64_t now_ms, int64_t *seq, struct rk_error *err);
+
+struct store_config {
+    int64_t seq; /* log position of the change; 0: as the model was made */
+    char *text;
+};
+
+/**
+ * What a model's configuration was, as it was made first, with changes up to log position `upto`.
+ *
+ * @param configs  out, (n), n > 0; free each text and the array.
+ * @return RK_OK; RK_NOTFOUND: there never was such a model; RK_IO; RK_NOMEM.
+ */
+RK_MUST_CHECK enum rk_status store_list_configs(struct store *store, int64_t model, int64_t upto,
+                                                struct store_config **configs, size_t *n,
+                                                struct rk_error *err);
+
 /** All living models in order of id; free each config and the array. */
 RK_MUST_CHECK enum rk_status store_list_models(struct store *store, struct store_model **models,
                                                size_t *n, struct rk_error *err);
@@ -445,6 +467,7 @@ struct store_step {
     int64_t version;
     int64_t from_seq, to_seq;
     int64_t due_from, due_to;
+    int64_t config; /* store_config.seq of the one it was taken with */
     enum store_outcome outcome;
     char reason[160];  /* "" = none */
     char *quarantined; /* JSON array of log positions; NULL = none; owned by who made it */

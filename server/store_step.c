@@ -27,17 +27,19 @@ static enum store_outcome outcome_of(const struct sql *sql, int column)
 enum rk_status store_put_step(struct store *store, struct store_step *step, struct rk_error *err)
 {
     struct sql sql = sql_start(
-        store, "INSERT INTO step (model, version, from_seq, to_seq, due_from, due_to, outcome, "
-               "reason, quarantined, held, released, retry, teacher, lists, pairs, "
-               "loss, grad_norm, ndcg, ndcg_n, auc, auc_n, log_loss, log_loss_n, time_ms) "
-               "VALUES (?, ?, ?, ?, ?, ?, ?, nullif(?, ''), coalesce(?, '[]'), coalesce(?, '[]'), "
-               "coalesce(?, '[]'), nullif(?, 0), nullif(?, x''), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        store,
+        "INSERT INTO step (model, version, from_seq, to_seq, due_from, due_to, config, outcome, "
+        "reason, quarantined, held, released, retry, teacher, lists, pairs, "
+        "loss, grad_norm, ndcg, ndcg_n, auc, auc_n, log_loss, log_loss_n, time_ms) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, nullif(?, ''), coalesce(?, '[]'), coalesce(?, '[]'), "
+        "coalesce(?, '[]'), nullif(?, 0), nullif(?, x''), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     sql_bind_int(&sql, step->model);
     sql_bind_int(&sql, step->version);
     sql_bind_int(&sql, step->from_seq);
     sql_bind_int(&sql, step->to_seq);
     sql_bind_int(&sql, step->due_from);
     sql_bind_int(&sql, step->due_to);
+    sql_bind_int(&sql, step->config);
     sql_bind_text(&sql, store_outcome_text(step->outcome));
     sql_bind_text(&sql, step->reason);
     sql_bind_text(&sql, step->quarantined);
@@ -66,7 +68,7 @@ enum rk_status store_put_step(struct store *store, struct store_step *step, stru
 #define STEP_COLUMNS                                                                               \
     "id, model, version, from_seq, to_seq, due_from, due_to, outcome, reason, "                    \
     "nullif(quarantined, '[]'), lists, pairs, "                                                    \
-    "loss, grad_norm, ndcg, ndcg_n, auc, auc_n, log_loss, log_loss_n, time_ms, retry"
+    "loss, grad_norm, ndcg, ndcg_n, auc, auc_n, log_loss, log_loss_n, time_ms, retry, config"
 
 static struct store_step step_of(struct sql *sql)
 {
@@ -91,6 +93,7 @@ static struct store_step step_of(struct sql *sql)
         .log_loss_n = sqlite3_column_int64(sql->stmt, 19),
         .time_ms = sqlite3_column_int64(sql->stmt, 20),
         .retry = sqlite3_column_int64(sql->stmt, 21), /* NULL is 0 */
+        .config = sqlite3_column_int64(sql->stmt, 22),
     };
     const char *reason = (const char *)sqlite3_column_text(sql->stmt, 8);
     (void)snprintf(step.reason, sizeof step.reason, "%s", reason == NULL ? "" : reason);

@@ -24,7 +24,12 @@ enum rk_status trainee_create(struct served *served, int64_t seq, struct trainee
     t->seq = t->due_seq = seq;
     t->branch = -1;
     t->stored_ns = clock_monotonic_ns();
-    status = rk_learner_create(served->model, live_served(&served->live), &t->learner, err);
+    status = trainee_reserve_config(t, err);
+    if (status == RK_OK) {
+        t->era[t->n_eras++] =
+            (struct cut_era){.window_ms = served->config.training.attribution_s * 1000};
+        status = rk_learner_create(served->model, live_served(&served->live), &t->learner, err);
+    }
     if (status != RK_OK) {
         trainee_destroy(&t);
         return status;
@@ -46,6 +51,7 @@ void trainee_destroy(struct trainee **trainee)
     held_deinit(&t->held);
     free(t->turn);
     cut_deinit(&t->cut);
+    free(t->era);
     free(t->score);
     free(t->work);
     free(t);
@@ -139,6 +145,7 @@ static struct store_step row_of(const struct trainee *t, const struct cut_range 
                              .to_seq = range->to_seq,
                              .due_from = range->due_from,
                              .due_to = range->due_to,
+                             .config = t->config,
                              .outcome = result->refused ? STORE_QUARANTINED : STORE_NO_OP,
                              .quarantined = result->quarantined.text.text,
                              .held = result->held.text.text,
@@ -323,13 +330,13 @@ enum rk_status trainee_step(struct trainee *trainee, const struct trainee_tools 
     struct cut_range range = {.from_seq = t->seq, .due_from = t->due_seq};
     struct step_result result = {0};
     const int64_t now_ms = tools->now_ms != 0 ? tools->now_ms : clock_unix_ms();
-    enum rk_status status =
-        cut_plan(tools->store, t->served->id, &t->served->config, log_end, now_ms, &range, err);
+    const struct cut_terms terms = trainee_terms(t);
+    enum rk_status status = cut_plan(tools->store, &terms, log_end, now_ms, &range, err);
 
     *more = false;
     if (status == RK_OK) {
         teacher_begin(&t->cut.teacher, trainee_teacher(t, tools));
-        status = cut_groups(tools->store, t->served->id, &t->served->config, &range, &t->cut, err);
+        status = cut_groups(tools->store, &terms, &range, &t->cut, err);
     }
     if (status != RK_OK) {
         return status;

@@ -40,6 +40,9 @@ struct trainee {
     struct rk_learner *learner;
     int64_t seq, due_seq; /* learned up to here */
     int64_t step;         /* the last step row in the state */
+    int64_t config;       /* which of its configurations it has: store_config.seq */
+    struct cut_era *era;  /* (n_eras) how long its rankings wait, and waited */
+    size_t n_eras, cap_eras;
     int64_t branch;       /* of its lineage that it was recovered on; -1: not known */
     int64_t last_version; /* the largest version ever used */
     int64_t stored_ns;    /* when the newest checkpoint was started, monotonic */
@@ -81,6 +84,20 @@ RK_MUST_CHECK enum rk_status trainee_create(struct served *served, int64_t seq,
 RK_MUST_CHECK enum rk_status trainee_open(const struct store_model *row, size_t max_bytes,
                                           size_t n_slots, struct trainee **trainee,
                                           struct rk_error *err);
+
+/** What it learns by now; borrowed from it. */
+struct cut_terms trainee_terms(const struct trainee *trainee);
+
+/**
+ * Learns by another configuration from the next step on, in two parts: what may fail, before the
+ * change is recorded; and the change, once it is.
+ *
+ * @param models  where it is served, or NULL. @param config  differs in what PATCH can change alone.
+ * @param text    the configuration as JSON, taken. @param seq  log position of the change.
+ */
+RK_MUST_CHECK enum rk_status trainee_reserve_config(struct trainee *trainee, struct rk_error *err);
+void trainee_configure(struct trainee *trainee, struct models *models,
+                       const struct model_config *config, char *text, int64_t seq);
 
 /** Frees it, not the served model; NULL is accepted. */
 void trainee_destroy(struct trainee **trainee);

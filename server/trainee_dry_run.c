@@ -28,6 +28,8 @@ static enum rk_status make_groups(const struct trainee *t, const struct trainee_
                                   struct trainee_dry_run *run, struct cut *cut,
                                   struct rk_error *err)
 {
+    const struct cut_terms terms = trainee_terms(t);
+
     for (size_t i = 0; i < run->n; i++) {
         const struct cut_text text = {.text = run->payload[i],
                                       .n = run->payload_n[i],
@@ -35,7 +37,7 @@ static enum rk_status make_groups(const struct trainee *t, const struct trainee_
                                       .name = (int64_t)i};
         const size_t untaught = cut->n_untaught;
         struct rk_error own = {0};
-        const enum rk_status status = cut_list(tools->store, &t->served->config, &text, cut, &own);
+        const enum rk_status status = cut_list(tools->store, &terms, &text, cut, &own);
         if (is_serious(status)) {
             return rk_fail(err, status, "%s", own.text);
         }

@@ -22,7 +22,7 @@ struct trainee_dry_run {
 };
 
 /**
- * Tries the lists as one step. Nothing is recorded or published, and the model's state is afterwards
+ * Tries the lists as one step in which none of them is held back. Nothing is recorded or published, and the model's state is afterwards
  * as it was, paused or not.
  *
  * @pre the trainee is not halted.

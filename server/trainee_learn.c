@@ -66,7 +66,7 @@ static enum rk_status take_turn(struct trainee *t, const struct rk_group *group,
 static enum rk_status hold_back(struct trainee *t, size_t i, int64_t upto,
                                 struct step_result *result, struct rk_error *err)
 {
-    const struct cut_list at = {.seq = t->cut.seq[i], .upto = upto};
+    const struct cut_list at = {.seq = t->cut.seq[i], .upto = upto, .config = t->config};
     struct rk_error own = {0};
     struct held_list left;
     enum rk_status status =

@@ -15,6 +15,7 @@ static enum rk_status cut_positions(struct trainee *t, struct store *store,
 {
     const size_t n = json_count(array);
     struct cut_list *lists = calloc(n + 1, sizeof *lists);
+    const struct cut_terms terms = trainee_terms(t);
     struct problem problem = {0};
     enum rk_status status = lists != NULL ? RK_OK : rk_fail(err, RK_NOMEM, "out of memory");
 
@@ -27,7 +28,7 @@ static enum rk_status cut_positions(struct trainee *t, struct store *store,
         }
     }
     if (status == RK_OK) {
-        status = cut_lists(store, &t->served->config, lists, n, &t->cut, err);
+        status = cut_lists(store, &terms, lists, n, &t->cut, err);
     }
     free(lists);
     return status;
@@ -54,14 +55,34 @@ enum rk_status trainee_cut_again(struct trainee *t, struct store *store,
     return status;
 }
 
+struct recall {
+    struct trainee *t;
+    struct store *store;
+};
+
+/* A list is as it was when it was held back, by whatever the model learned then. */
+static enum rk_status terms_then(void *context, int64_t config, struct cut_terms *terms,
+                                 struct rk_error *err)
+{
+    const struct recall *recall = context;
+    struct trainee *t = recall->t;
+    const enum rk_status status =
+        config != t->config ? trainee_recall_config(t, recall->store, config, err) : RK_OK;
+
+    *terms = trainee_terms(t);
+    return status;
+}
+
 enum rk_status trainee_hold(struct trainee *t, struct store *store, bool activated, int64_t id,
                             struct rk_error *err)
 {
+    struct recall recall = {.t = t, .store = store};
+    const struct held_source source = {.store = store, .terms = terms_then, .context = &recall};
     char *text = NULL;
     enum rk_status status = store_get_held(store, activated, id, &text, err);
 
     if (status == RK_OK) {
-        status = held_read(&t->held, text, store, &t->served->config, &t->cut, err);
+        status = held_read(&t->held, text, &source, &t->cut, err);
     }
     free(text);
     return status;

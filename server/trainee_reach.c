@@ -179,6 +179,9 @@ enum rk_status trainee_recover(struct trainee *trainee, struct store *store, str
         status = trainee_repeat(trainee, store, INT64_MAX, err);
     }
     if (status == RK_OK) {
+        status = trainee_recall_config(trainee, store, INT64_MAX, err);
+    }
+    if (status == RK_OK) {
         status = store_last_version(store, trainee->served->id, &trainee->last_version, err);
     }
     lineage_deinit(&r.lineage);

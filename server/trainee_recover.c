@@ -84,11 +84,12 @@ static enum rk_status cut_recorded(struct trainee *t, struct store *store,
                                    const struct store_step *row, const struct cut_range *range,
                                    struct rk_error *err)
 {
+    const struct cut_terms terms = trainee_terms(t);
     struct store_step refused;
     enum rk_status status;
 
     if (row->retry == 0) {
-        return cut_groups(store, t->served->id, &t->served->config, range, &t->cut, err);
+        return cut_groups(store, &terms, range, &t->cut, err);
     }
     status = store_get_step(store, t->served->id, row->retry, &refused, err);
     if (status == RK_OK) {
@@ -138,8 +139,12 @@ enum rk_status trainee_repeat_step(struct trainee *t, struct store *store,
                                     .to_seq = row->to_seq,
                                     .due_from = row->due_from,
                                     .due_to = row->due_to};
-    enum rk_status status = RK_OK;
+    enum rk_status status =
+        row->config != t->config ? trainee_recall_config(t, store, row->config, err) : RK_OK;
 
+    if (status != RK_OK) {
+        return status;
+    }
     if (row->outcome != STORE_QUARANTINED) {
         status = learn_again(t, store, row, &range, err);
     } else if (t->watch.list != NULL) { /* nothing happened but that it was tried */

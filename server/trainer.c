@@ -87,10 +87,10 @@ static bool step_all(struct trainer *trainer, bool *failed)
 
     for (size_t i = 0; i < trainer->n; i++) {
         struct trainee *t = trainer->trainee[i];
+        const struct cut_terms terms = trainee_terms(t);
         struct rk_error err = {0};
         bool more = false;
-        if (!trainer_may_train(t) ||
-            (t->seq >= log_end && t->served->config.training.attribution_s == 0)) {
+        if (!trainer_may_train(t) || (t->seq >= log_end && !cut_waits(&terms, t->due_seq))) {
             continue;
         }
         if (!trainer_pace(trainer)) {

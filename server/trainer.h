@@ -28,7 +28,8 @@ enum trainer_verb {
     TRAINER_IMPORT,
     TRAINER_EXPORT,
     TRAINER_DRY_RUN,
-    TRAINER_RETRY
+    TRAINER_RETRY,
+    TRAINER_CONFIGURE
 };
 
 #define TRAINER_SERVED (-1) /* EXPORT: the version that is served */
@@ -42,8 +43,10 @@ struct trainer_command {
     int64_t from_seq;                              /* else what is after its creation */
     int64_t version;                               /* ACTIVATE, EXPORT: the checkpoint's version */
     int64_t step;                                  /* RETRY: whose lists; out: which took them */
-    const void *bytes;                             /* IMPORT: a safetensors file, borrowed */
+    const void *bytes;                             /* IMPORT: a safetensors file, borrowed; */
+                                                   /* CONFIGURE: a patch as JSON, borrowed */
     size_t n;                                      /* of it */
+    bool lenient;                                  /* CONFIGURE: members not known are ignored */
     bool activate;                                 /* IMPORT: serve it; else it is only stored */
     bool optimizer;                                /* EXPORT: with the optimizer's state */
     struct trainee_dry_run *dry_run;               /* DRY_RUN: what to try, and what it would do */

@@ -233,6 +233,8 @@ void trainer_obey(struct trainer *trainer, struct trainer_command *command)
         do_train(trainer, command, t);
     } else if (command->verb == TRAINER_RETRY) {
         trainer_retry(trainer, command, t);
+    } else if (command->verb == TRAINER_CONFIGURE) {
+        trainer_configure(trainer, command, t);
     } else if (command->verb == TRAINER_DRY_RUN) {
         do_dry_run(trainer, command, t);
     } else {

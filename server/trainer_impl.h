@@ -85,6 +85,11 @@ bool trainer_check_trains(struct trainer_command *command, const struct trainee 
 void trainer_fail(const struct trainer *trainer, struct trainer_command *command,
                   const struct rk_error *err);
 
+/* ---- trainer_config.c ---- */
+
+/* Changes a model's configuration by a patch. */
+void trainer_configure(struct trainer *trainer, struct trainer_command *command, struct trainee *t);
+
 /* ---- trainer_versions.c ---- */
 
 /* Serves a stored version; takes one in; gives one out. */

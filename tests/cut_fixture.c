@@ -18,7 +18,7 @@ void cut_from(struct learning *l, const struct model_config *config, int64_t fro
               struct cut *cut)
 {
     const struct cut_range range = {.from_seq = from, .to_seq = to};
-    assert_ok(cut_groups(l->reader, LEARNING_MODEL, config, &range, cut, NULL));
+    assert_ok(cut_groups(l->reader, CUT_TERMS(config), &range, cut, NULL));
 }
 
 /* Is the feature of an id in an item's row? */

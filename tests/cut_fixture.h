@@ -13,6 +13,9 @@
 /* A configuration with more members after kind and size: ",\"labels\":{...}". */
 struct model_config cut_configure(const char *more);
 
+/* The terms of LEARNING_MODEL under a configuration. */
+#define CUT_TERMS(its_config) (&(struct cut_terms){.model = LEARNING_MODEL, .config = (its_config)})
+
 /* Cuts (from, to] of the log of LEARNING_MODEL. */
 void cut_from(struct learning *l, const struct model_config *config, int64_t from, int64_t to,
               struct cut *cut);

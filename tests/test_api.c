@@ -31,7 +31,7 @@ static void other_methods_are_told_which_are_allowed(void **state)
     } cases[] = {{"GET", "/v1/score", "POST"},
                  {"HEAD", "/v1/feedback", "POST"},
                  {"PUT", "/v1/models", "GET, HEAD"},
-                 {"POST", "/v1/models/default", "PUT, GET, HEAD, DELETE"},
+                 {"POST", "/v1/models/default", "PUT, GET, HEAD, PATCH, DELETE"},
                  {"PATCH", "/v1/items", "GET, HEAD, POST"},
                  {"post", "/v1/items/a", "PUT, GET, HEAD, DELETE"},
                  {"DELETE", "/livez", "GET, HEAD"},

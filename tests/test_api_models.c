@@ -3,7 +3,6 @@
  */
 #include "api_fixture.h"
 #include "clock.h"
-#include "store_fixture.h"
 #include "test.h"
 
 #include <sched.h>
@@ -367,84 +366,6 @@ static void what_was_learned_is_there_after_a_restart(void **state)
     assert_string_equal(after->text, before->text);
 }
 
-/* ---- where learning starts ---- */
-
-#define LEARNS_ALL                                                                                 \
-    "{\"kind\": \"fm\", \"features\": {\"bits\": 8}, \"dim\": 4, \"training\": {\"source\": "      \
-    "\"all\"}}"
-
-static int64_t position_of(struct api_fixture *fixture, const char *path)
-{
-    return integer_at(get(fixture, path), "/seq");
-}
-
-static void a_new_model_learns_from_the_log_position_it_is_sent_back_to(void **state)
-{
-    const struct answer *answer;
-    int64_t first, second;
-    first = integer_at(post(*state, "/v1/batches",
-                            "{\"groups\": [{\"items\": [{\"id\": \"a\","
-                            " \"label\": 1}, \"b\"]}]}"),
-                       "/seq/0");
-    second = integer_at(post(*state, "/v1/batches",
-                             "{\"groups\": [{\"items\": [{\"id\": \"b\","
-                             " \"label\": 1}, \"c\"]}]}"),
-                        "/seq/0");
-    assert_true(second > first);
-    assert_answered(put(*state, "/v1/models/new", LEARNS_ALL), 201);
-    assert_answered(put(*state, "/v1/models/back?from_seq=0", LEARNS_ALL), 201);
-    assert_int_equal(train(*state, "new"), 0);
-    assert_int_equal(train(*state, "back"), 1);
-    answer = get(*state, "/v1/models/back/training");
-    assert_int_equal(integer_at(answer, "/steps/0/lists"), 2);
-    assert_int_equal(integer_at(answer, "/steps/0/seq/0"), 1);
-    assert_answered(put(*state, "/v1/models/back?from_seq=999999", LEARNS_ALL), 200);
-    api_fixture_stop(*state);
-    api_fixture_start(*state);
-    assert_int_equal(integer_at(get(*state, "/v1/models/back"), "/version"), 1);
-}
-
-static void a_model_sent_back_is_there_after_a_restart_before_it_learned(void **state)
-{
-    assert_answered(put(*state, "/v1/models/m?from_seq=1",
-                        "{\"kind\": \"fm\", \"training\": {\"enabled\": false}}"),
-                    201);
-    assert_int_equal(position_of(*state, "/v1/models/m/training"), 1);
-    api_fixture_stop(*state);
-    api_fixture_start(*state);
-    assert_int_equal(position_of(*state, "/v1/models/m/training"), 1);
-}
-
-static void a_position_that_is_not_in_the_log_is_refused(void **state)
-{
-    static const char *const bad[] = {"", "-1", "x", "1.5", "12345678901234567"};
-    char path[64];
-    const int64_t end = log_end(*state);
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        (void)snprintf(path, sizeof path, "/v1/models/m?from_seq=%s", bad[i]);
-        assert_problem(put(*state, path, SMALL), 422, "validation-failed");
-    }
-    (void)snprintf(path, sizeof path, "/v1/models/m?from_seq=%d", (int)end + 1);
-    assert_problem(put(*state, path, SMALL), 422, "value-out-of-range");
-    fixture_run_sql(((struct api_fixture *)*state)->path, "DELETE FROM log WHERE seq <= 1");
-    assert_problem(put(*state, "/v1/models/m?from_seq=0", SMALL), 422, "value-out-of-range");
-    assert_answered(get(*state, "/v1/models/m"), 404);
-    assert_int_equal(log_end(*state), end);
-    assert_answered(put(*state, "/v1/models/m?from_seq=1", SMALL), 201);
-}
-
-static void learning_from_all_is_for_hashed_features_and_ids(void **state)
-{
-    assert_problem_at(put(*state, "/v1/models/m",
-                          "{\"kind\": \"fm\", \"features\": {\"space\": \"indexed\", \"size\": 3},"
-                          " \"training\": {\"source\": \"all\"}}"),
-                      422, "invalid-model", "/training");
-    assert_problem_at(put(*state, "/v1/models/m",
-                          "{\"kind\": \"joint\", \"users\": {\"space\": \"indexed\", \"size\": 3},"
-                          " \"training\": {\"source\": \"all\"}}"),
-                      422, "invalid-model", "/training");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -467,10 +388,6 @@ int main(void)
         API_TEST(a_pause_survives_a_restart_and_resume_catches_up),
         API_TEST(a_model_that_does_not_learn_says_so),
         API_TEST(what_was_learned_is_there_after_a_restart),
-        API_TEST(a_new_model_learns_from_the_log_position_it_is_sent_back_to),
-        API_TEST(a_model_sent_back_is_there_after_a_restart_before_it_learned),
-        API_TEST(a_position_that_is_not_in_the_log_is_refused),
-        API_TEST(learning_from_all_is_for_hashed_features_and_ids),
     };
     return cmocka_run_group_tests_name("api_models", tests, api_fixture_group, NULL);
 }

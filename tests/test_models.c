@@ -164,6 +164,51 @@ static void model_in_use_lives_until_its_readers_are_done(void **state)
     }
 }
 
+/* Reads a description that may be replaced at any moment: until models_done it lives. */
+static void *describe(void *context)
+{
+    struct reader *reader = context;
+    do {
+        const struct models_copy *copy = models_read(reader->models, reader->slot);
+        const struct served *served = models_find(copy, "m");
+        const char *text = served->config_text;
+        reader->wrong += strstr(text, "\"batch_groups\":") == NULL ||
+                         text[strlen(text) - 1] != '}' || served->config.model.dim != 3;
+        reader->found += !served->enabled;
+        models_done(reader->models, reader->slot, copy);
+        sched_yield();
+    } while (!atomic_load(reader->over));
+    return NULL;
+}
+
+static void configuration_changes_under_readers_who_see_one_or_the_other_whole(void **state)
+{
+    struct models *models = *state;
+    struct served *served = make_served("m", READERS);
+    struct reader reader[READERS];
+    struct model_config config;
+    _Atomic bool over = false;
+    model_config_copy(&config, &served->config);
+    assert_ok(models_add(models, served, NULL));
+    for (size_t r = 0; r < READERS; r++) {
+        reader[r] = (struct reader){.models = models, .slot = r, .over = &over};
+        assert_int_equal(pthread_create(&reader[r].thread, NULL, describe, &reader[r]), 0);
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        struct emit text = {0};
+        config.training.batch_groups = round + 1;
+        config.training.enabled = round % 2 == 0;
+        model_config_write(&config, &text);
+        models_configure(models, served, &config, emit_take(&text, &(size_t){0}));
+    }
+    atomic_store(&over, true);
+    for (size_t r = 0; r < READERS; r++) {
+        assert_int_equal(pthread_join(reader[r].thread, NULL), 0);
+        assert_int_equal(reader[r].wrong, 0);
+    }
+    assert_int_equal(served->config.training.batch_groups, ROUNDS);
+}
+
 #define MODELS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -175,6 +220,7 @@ int main(void)
         cmocka_unit_test(model_above_the_limit_is_refused_before_it_takes_memory),
         cmocka_unit_test(name_of_full_length_is_kept_whole),
         MODELS_TEST(model_in_use_lives_until_its_readers_are_done),
+        MODELS_TEST(configuration_changes_under_readers_who_see_one_or_the_other_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,8 @@ static struct rk_eval_sum evaluate_twin(struct learning *l, const struct trainee
     struct cut cut = {0};
     double score[64];
     char work[1 << 16];
-    assert_ok(cut_groups(l->reader, t->served->id, &t->served->config, &range, &cut, NULL));
+    const struct cut_terms terms = trainee_terms(t);
+    assert_ok(cut_groups(l->reader, &terms, &range, &cut, NULL));
     for (size_t i = 0; i < cut.n; i++) {
         const struct rk_group *group = cut.group[i];
         memset(score, 0, sizeof score);
@@ -302,7 +303,8 @@ static size_t learn_others(struct learning *l, const struct trainee *t, const ch
     size_t left_out = 0;
     rk_model_init(t->served->model, theta);
     assert_ok(rk_learner_create(t->served->model, theta, &learner, NULL));
-    assert_ok(cut_groups(l->reader, t->served->id, &t->served->config, &range, &cut, NULL));
+    const struct cut_terms terms = trainee_terms(t);
+    assert_ok(cut_groups(l->reader, &terms, &range, &cut, NULL));
     rk_learner_begin(learner);
     for (size_t i = 0; i < cut.n; i++) {
         const struct rk_group *group = cut.group[i];

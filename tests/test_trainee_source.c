@@ -68,7 +68,8 @@ static void labels_are_those_of_the_model_that_learns(void **state)
     l->model = hashed;
     (void)learning_ranking(l, "r1", ABC, "a b c");
     (void)learning_event(l, "r1", "b", "buy", 1); /* not in the table of the one that served it */
-    assert_ok(cut_groups(l->reader, t->served->id, &t->served->config, &range, &t->cut, NULL));
+    const struct cut_terms terms = trainee_terms(t);
+    assert_ok(cut_groups(l->reader, &terms, &range, &t->cut, NULL));
     assert_int_equal(t->cut.n, 1);
     assert_true(t->cut.group[0]->label[1] == 4.0F);
     trained_free(&t);

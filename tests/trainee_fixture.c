@@ -118,6 +118,34 @@ void trained_activate(struct learning *l, struct trainee *t, const struct store_
         trainee_load(t, l->reader, row, activation.seq, activation.seq, activation.step, NULL));
 }
 
+struct put_config {
+    int64_t model, seq;
+    const char *text;
+};
+
+static enum rk_status put_config(struct store *store, void *context, struct rk_error *err)
+{
+    struct put_config *put = context;
+    return store_put_config(store, put->model, put->text, 1, &put->seq, err);
+}
+
+void trained_configure(struct learning *l, struct trainee *t, const char *patch)
+{
+    struct model_config config;
+    struct problem problem = {0};
+    struct emit text = {0};
+    struct put_config put = {.model = t->served->id};
+    model_config_copy(&config, &t->served->config);
+    if (!model_config_patch(patch, strlen(patch), false, &config, &problem)) {
+        fail_msg("%s: %s", problem.pointer, problem.detail);
+    }
+    model_config_write(&config, &text);
+    put.text = text.text;
+    assert_ok(trainee_reserve_config(t, NULL));
+    learning_write(l, put_config, &put);
+    trainee_configure(t, NULL, &config, emit_take(&text, &(size_t){0}), put.seq);
+}
+
 struct checkpoint_bytes trained_bytes(struct trainee *t)
 {
     struct checkpoint_bytes bytes = {0};

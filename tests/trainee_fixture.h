@@ -33,6 +33,9 @@ void trained_damage(struct learning *l, int64_t checkpoint);
 /* Activates a checkpoint as the command does. */
 void trained_activate(struct learning *l, struct trainee *t, const struct store_checkpoint *row);
 
+/* Has its configuration changed as the command does. */
+void trained_configure(struct learning *l, struct trainee *t, const char *patch);
+
 /* The state - parameters, slots, step count, version - as a checkpoint's bytes. */
 struct checkpoint_bytes trained_bytes(struct trainee *t);
 

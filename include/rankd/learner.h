@@ -95,6 +95,14 @@ void rk_learner_undo(struct rk_learner *learner, float *theta);
  */
 const uint32_t *rk_learner_touched(const struct rk_learner *learner, size_t *n);
 
+/**
+ * Learns at another rate from the next update on; that of a new learner is the model's. Slots and
+ * parameters stay as they are, so FTRL's weights move to the new rate as their rows are next touched.
+ *
+ * @pre rate is finite and above 0, and no step is under way.
+ */
+void rk_learner_set_rate(struct rk_learner *learner, double rate);
+
 /** The step count: optimizer updates since the start, the one number of state beside the slots. */
 uint64_t rk_learner_steps(const struct rk_learner *learner);
 void rk_learner_set_steps(struct rk_learner *learner, uint64_t steps);

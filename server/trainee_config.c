@@ -1,0 +1,78 @@
+/*
+ * By which configuration a model in training learns: the one it has now, and again those it had when
+ * steps are repeated.
+ */
+#include "grow.h"
+#include "trainee_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct cut_terms trainee_terms(const struct trainee *trainee)
+{
+    return (struct cut_terms){.model = trainee->served->id,
+                              .config = &trainee->served->config,
+                              .era = trainee->era,
+                              .n_eras = trainee->n_eras};
+}
+
+enum rk_status trainee_reserve_config(struct trainee *trainee, struct rk_error *err)
+{
+    return grow_reserve(&trainee->era, &trainee->cap_eras, trainee->n_eras + 1)
+               ? RK_OK
+               : rk_fail(err, RK_NOMEM, "out of memory for a configuration");
+}
+
+void trainee_configure(struct trainee *trainee, struct models *models,
+                       const struct model_config *config, char *text, int64_t seq)
+{
+    struct trainee *t = trainee;
+    const int64_t window_ms = config->training.attribution_s * 1000;
+
+    models_configure(models, t->served, config, text);
+    rk_learner_set_rate(t->learner, config->model.optim.learning_rate);
+    t->config = seq;
+    if (t->n_eras == 0 || t->era[t->n_eras - 1].window_ms != window_ms) {
+        t->era[t->n_eras++] = (struct cut_era){.since = seq, .window_ms = window_ms};
+    }
+}
+
+/* One after another: the eras come of all of them. */
+static enum rk_status recall(struct trainee *t, struct store_config *row, struct rk_error *err)
+{
+    struct model_config *config = malloc(sizeof *config);
+    struct problem problem = {0};
+    enum rk_status status = trainee_reserve_config(t, err);
+
+    if (status == RK_OK && config == NULL) {
+        status = rk_fail(err, RK_NOMEM, "out of memory for a configuration");
+    }
+    if (status == RK_OK && !model_config_parse(row->text, strlen(row->text), config, &problem)) {
+        status = rk_fail(err, RK_CORRUPT, "a stored configuration of model \"%s\": %s",
+                         t->served->name, problem.detail);
+    }
+    if (status == RK_OK) {
+        trainee_configure(t, NULL, config, row->text, row->seq);
+        row->text = NULL;
+    }
+    free(config);
+    return status;
+}
+
+enum rk_status trainee_recall_config(struct trainee *t, struct store *store, int64_t seq,
+                                     struct rk_error *err)
+{
+    struct store_config *rows = NULL;
+    size_t n = 0;
+    enum rk_status status = store_list_configs(store, t->served->id, seq, &rows, &n, err);
+
+    t->n_eras = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (status == RK_OK) {
+            status = recall(t, &rows[i], err);
+        }
+        free(rows[i].text);
+    }
+    free(rows);
+    return status;
+}
