@@ -27,7 +27,7 @@ static const struct flag table[] = {
     {"help", NULL, FLAG_SWITCH, AT(help), 0, 0, ONE | OTHER, 0, "print this"},
 };
 
-#define ARGUMENTS_MAX 8
+#define ARGUMENTS_MAX 16
 
 /* Reads a line of words with a command of the table. */
 static int read_line(unsigned bit, const char *line, struct options *options, const char **word)
@@ -39,6 +39,7 @@ static int read_line(unsigned bit, const char *line, struct options *options, co
 
     (void)snprintf(text, sizeof text, "%s", line);
     for (char *one = strtok_r(text, " ", &rest); one != NULL; one = strtok_r(NULL, " ", &rest)) {
+        assert_true(argc < ARGUMENTS_MAX);
         argv[argc++] = one;
     }
     return flags_read(&flags, argc, argv, options, word);
