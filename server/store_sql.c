@@ -124,8 +124,10 @@ enum rk_status sql_end(struct sql *sql, struct rk_error *err)
     if (sql->code != SQLITE_OK && sql->code != SQLITE_DONE) {
         status = store_fail(sql->store, sql->code, err);
     }
-    (void)sqlite3_reset(sql->stmt); /* says again what the step said */
-    (void)sqlite3_clear_bindings(sql->stmt);
+    if (sql->stmt != NULL) {            /* it may not even have been prepared */
+        (void)sqlite3_reset(sql->stmt); /* says again what the step said */
+        (void)sqlite3_clear_bindings(sql->stmt);
+    }
     return status;
 }
 
