@@ -19,7 +19,7 @@ static const char *const configs[TRAFFIC_MODELS] = {
     " \"training\": {\"batch_groups\": 7}}",
     "{\"kind\": \"deepfm\", \"features\": {\"bits\": 8}, \"dim\": 2, \"max_fields\": 8, \"hidden\": [4], \"loss\":"
     " {\"name\": \"lambdarank\"}, \"optimizer\": {\"name\": \"adam\", \"learning_rate\": 0.01},"
-    " \"training\": {\"update_groups\": 3, \"batch_groups\": 5}}",
+    " \"training\": {\"source\": \"all\", \"update_groups\": 3, \"batch_groups\": 5}}",
     "{\"kind\": \"joint\", \"features\": {\"bits\": 8}, \"users\": {\"bits\": 6}, \"items\": {\"bits\": 6},"
     " \"dim\": 2, \"hidden\": [4], \"optimizer\": {\"name\": \"adamw\", \"learning_rate\": 0.01},"
     " \"training\": {\"attribution_s\": 1, \"batch_groups\": 6}}",
@@ -211,6 +211,22 @@ static void import(struct traffic_client *client, int model)
     http_response_deinit(&file);
 }
 
+/* Labels stay as they are, and clicks are learned from at once: so each is in a step. */
+static void configure(struct traffic_client *client, int model)
+{
+    const int rate = 1 + (int)rel_below(&client->random, 20);
+    const int lists = 4 + (int)rel_below(&client->random, 8);
+    const int window_s = model == 3 ? 1 + (int)rel_below(&client->random, 3) : 0;
+    char path[64], body[160];
+
+    (void)snprintf(path, sizeof path, "/v1/models/m%d", model);
+    (void)snprintf(body, sizeof body,
+                   "{\"learning_rate\": 0.0%02d, \"training\": {\"batch_groups\": %d, "
+                   "\"attribution_s\": %d}}",
+                   rate, lists, window_s);
+    (void)ask(client, "PATCH", path, body, NULL);
+}
+
 static void come_and_go(struct traffic_client *client, int i)
 {
     char path[64];
@@ -239,7 +255,7 @@ static void *operate(void *context)
     for (int i = 0; goes_on(client); i++) {
         const int model = (int)rel_below(&client->random, TRAFFIC_MODELS);
         char path[64];
-        switch (rel_below(&client->random, 8)) {
+        switch (rel_below(&client->random, 9)) {
         case 0:
             (void)snprintf(path, sizeof path, "/v1/models/m%d/pause", model);
             (void)ask(client, "POST", path, "", NULL);
@@ -256,6 +272,9 @@ static void *operate(void *context)
         case 4:
         case 5:
             change_item(client, i);
+            break;
+        case 6:
+            configure(client, model);
             break;
         default:
             train(client, model);
