@@ -148,6 +148,77 @@ static void recovered_model_learns_on_by_the_newest_configuration(void **state)
     trained_free(&t);
 }
 
+/* The lists held back are the same, by the configurations they were held back with. */
+static void compare_held(const struct held *held, const struct held *expected)
+{
+    assert_int_equal(held->n, expected->n);
+    for (size_t i = 0; i < held->n; i++) {
+        const struct held_list *list = &held->list[held->first + i];
+        const struct held_list *other = &expected->list[expected->first + i];
+        assert_int_equal(list->at.seq, other->at.seq);
+        assert_int_equal(list->at.config, other->at.config);
+        assert_int_equal(list->group->n_items, other->group->n_items);
+        assert_memory_equal(list->group->label, other->group->label,
+                            list->group->n_items * sizeof *list->group->label);
+    }
+}
+
+static void lists_held_back_keep_the_labels_they_were_held_back_with(void **state)
+{
+    struct learning *l = *state;
+    struct trainee *t = trained_make(l, FM ",\"labels\":{\"click\":3,\"buy\":5}}"), *again;
+    enum rk_status status;
+    for (int i = 0; i < 12; i++) {
+        put_rankings(l, 100 * i);
+    }
+    trained_catch_up(l, t); /* six of them are held back */
+    trained_configure(l, t, "{\"labels\":{\"click\":1,\"buy\":2}}");
+    for (int i = 0; i < 6; i++) {
+        put_rankings(l, 2000 + 100 * i);
+    }
+    trained_catch_up(l, t);
+    trained_configure(l, t, "{\"labels\":{\"click\":7,\"buy\":null}}");
+    (void)trained_store(l, t);
+    assert_int_equal(t->held.n, 9);
+    again = trained_find_again(l, &status);
+    assert_ok(status);
+    compare_held(&again->held, &t->held);
+    assert_int_equal(again->config, t->config);
+    trained_free(&again);
+    trained_free(&t);
+}
+
+static void model_changed_before_it_learned_is_as_if_it_had_been_made_so(void **state)
+{
+    static const char *const jsons[] = {
+        FM ",\"labels\":{\"buy\":2},\"optimizer\":{\"learning_rate\":0.01},"
+           "\"training\":{\"update_groups\":2}}",
+        FM "}"};
+    struct learning *l = *state;
+    struct checkpoint_bytes made = {0};
+    for (size_t i = 0; i < 2; i++) {
+        struct trainee *t = trained_make(l, jsons[i]);
+        if (i == 1) {
+            trained_configure(l, t,
+                              "{\"labels\":{\"click\":null,\"buy\":2},\"learning_rate\":"
+                              "0.01,\"training\":{\"update_groups\":2}}");
+        }
+        put_rankings(l, 0);
+        learning_stream(l, 30, 1);
+        trained_catch_up(l, t);
+        if (i == 0) {
+            made = trained_bytes(t);
+        } else {
+            trained_compare(t, &made);
+        }
+        trained_free(&t);
+        learning_teardown(state);
+        learning_setup(state);
+        l = *state;
+    }
+    free(made.bytes);
+}
+
 static void any_version_comes_out_whichever_way_its_configuration_went(void **state)
 {
     struct learning *l = *state;
@@ -176,6 +247,8 @@ int main(void)
         LEARNING_TEST(step_rows_say_by_which_configuration_they_were_taken),
         LEARNING_TEST(steps_repeated_by_another_configuration_come_out_otherwise),
         LEARNING_TEST(recovered_model_learns_on_by_the_newest_configuration),
+        LEARNING_TEST(lists_held_back_keep_the_labels_they_were_held_back_with),
+        LEARNING_TEST(model_changed_before_it_learned_is_as_if_it_had_been_made_so),
         LEARNING_TEST(any_version_comes_out_whichever_way_its_configuration_went),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
