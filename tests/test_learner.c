@@ -369,12 +369,44 @@ static void no_learner_can_be_destroyed(void **state)
     assert_null(none);
 }
 
+/* The same as a learner of a model that was made with the rate, from the next update on. */
+static void rate_that_is_set_is_that_of_the_next_update_and_slots_stay(void **state)
+{
+    (void)state;
+    for (size_t o = 0; o < LEARNER_OPTIMS; o++) {
+        struct rk_model_config config = learner_config(o), other = config;
+        struct learner_fixture f, g;
+        struct learner_copy before;
+        float *const *slots;
+        size_t n_slots;
+        other.optim.learning_rate = config.optim.learning_rate / 4;
+        learner_make(&f, &config, 14);
+        learner_make(&g, &other, 14);
+        (void)learner_update(&f, 0, 3);
+        before = learner_copy(&f);
+        rk_learner_set_rate(f.learner, other.optim.learning_rate);
+        memcpy(g.theta, before.theta, rk_model_params(g.model) * sizeof *g.theta);
+        slots = rk_learner_slots(g.learner, &n_slots);
+        for (size_t s = 0; s < n_slots; s++) {
+            memcpy(slots[s], before.slot[s], rk_model_learned(g.model) * sizeof **slots);
+        }
+        rk_learner_set_steps(g.learner, before.steps);
+        learner_assert_as(&f, before);
+        (void)learner_update(&f, 3, 3);
+        (void)learner_update(&g, 3, 3);
+        learner_assert_as(&g, learner_copy(&f));
+        learner_end(&f);
+        learner_end(&g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(update_without_pairs_changes_nothing),
         cmocka_unit_test(empty_mini_batch_and_empty_list_change_nothing),
         cmocka_unit_test(pairs_that_are_content_leave_all_rows_alone),
+        cmocka_unit_test(rate_that_is_set_is_that_of_the_next_update_and_slots_stay),
         cmocka_unit_test(same_lists_give_the_same_bytes),
         cmocka_unit_test(loss_falls_on_separable_lists_with_every_optimizer),
         cmocka_unit_test(mini_batch_steps_along_the_gradient_of_the_mean_loss),
