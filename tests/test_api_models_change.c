@@ -33,10 +33,12 @@ static void a_patch_changes_how_a_model_learns_and_answers_with_the_model(void *
     assert_true(number_at(answer, "/config/optimizer/learning_rate") == 0.05);
     assert_int_equal(integer_at(answer, "/config/training/batch_groups"), 7);
     assert_int_equal(integer_at(answer, "/config/features/bits"), 8);
-    assert_string_equal(get(*state, "/v1/models/m")->text, answer->text);
+    assert_true(
+        json_equal(value_at(get(*state, "/v1/models/m"), "/config"), value_at(answer, "/config")));
     api_fixture_stop(*state);
     api_fixture_start(*state);
-    assert_string_equal(get(*state, "/v1/models/m")->text, answer->text);
+    assert_true(
+        json_equal(value_at(get(*state, "/v1/models/m"), "/config"), value_at(answer, "/config")));
     assert_answered(
         ask(*state, "PATCH", "/v1/models/m", "application/json", "{\"labels\": {\"buy\": null}}"),
         200);
@@ -57,10 +59,10 @@ static void a_changed_model_is_the_same_as_what_it_was_changed_to(void **state)
 static void a_patch_that_is_wrong_or_changes_nothing_leaves_no_trace(void **state)
 {
     int64_t before;
-    const char *text;
+    const struct answer *model;
     assert_answered(put(*state, "/v1/models/m", SMALL), 201);
     before = log_end(*state);
-    text = get(*state, "/v1/models/m")->text;
+    model = get(*state, "/v1/models/m");
     assert_problem_at(patch(*state, "/v1/models/m", "{\"dim\": 8}"), 422, "invalid-model", "/dim");
     assert_problem_at(patch(*state, "/v1/models/m", "{\"speed\": 8}"), 422, "unknown-field",
                       "/speed");
@@ -75,7 +77,8 @@ static void a_patch_that_is_wrong_or_changes_nothing_leaves_no_trace(void **stat
                    "unsupported-media-type");
     assert_answered(patch(*state, "/v1/models/m", "{\"labels\": {\"click\": 1}}"), 200);
     assert_answered(patch(*state, "/v1/models/m?lenient=1", "{\"speed\": 8}"), 200);
-    assert_string_equal(get(*state, "/v1/models/m")->text, text);
+    assert_true(
+        json_equal(value_at(get(*state, "/v1/models/m"), "/config"), value_at(model, "/config")));
     assert_int_equal(log_end(*state), before);
 }
 
