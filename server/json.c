@@ -1,7 +1,7 @@
 /*
  * Strict JSON reading on jansson. The depth is checked by a scan before jansson sees the text, and
- * the heap by an allocator that charges a budget: jansson turns 1 MiB of "{}," into 82 MB, and
- * answers a refused allocation by giving all of it back.
+ * the heap by an allocator that charges a budget: jansson turns 1 MiB of "{}," into 82 MB. Where it
+ * is refused memory the parse is left.
  */
 #include "json.h"
 
@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,10 +19,12 @@
 #define INTEGER_MAX (((int64_t)1 << 53) - 1) /* beyond it a double skips whole numbers */
 
 /*
- * In front of every block, so that a free knows what to give back; as large as malloc's alignment.
+ * In front of every block, so that a free knows what to give back, and a refusal what to free; a
+ * multiple of malloc's alignment.
  */
 struct block {
     _Alignas(16) size_t bytes;
+    struct block *next, *before; /* of the parse that runs */
 };
 
 /*
@@ -31,29 +34,66 @@ struct block {
  */
 static _Thread_local struct {
     bool active;
-    bool over_budget; /* jansson tells neither of these two apart from a syntax error */
-    bool out_of_memory;
+    bool over_budget; /* what was refused it; else memory is short */
     size_t left;
+    struct block *blocks; /* the newest */
+    jmp_buf refused;
 } charge;
+
+/*
+ * jansson is never told that an allocation failed while it parses: its lexer goes on with a text
+ * that lacks its end (load.c, lex_save ignores what strbuffer_append_byte says), and then aborts in
+ * an assertion, copies from beyond it, or gives a value that lacks bytes. The parse is left instead;
+ * all that jansson holds are blocks of the list.
+ */
+static void *refuse(bool over_budget)
+{
+    if (charge.active) {
+        charge.over_budget = over_budget;
+        longjmp(charge.refused, 1);
+    }
+    return NULL;
+}
+
+static void link_in(struct block *block)
+{
+    block->next = charge.blocks;
+    block->before = NULL;
+    if (block->next != NULL) {
+        block->next->before = block;
+    }
+    charge.blocks = block;
+}
+
+static void unlink_from(struct block *block)
+{
+    if (block->next != NULL) {
+        block->next->before = block->before;
+    }
+    if (block->before != NULL) {
+        block->before->next = block->next;
+    } else {
+        charge.blocks = block->next;
+    }
+}
 
 static void *allocate(size_t n)
 {
     if (n > SIZE_MAX - sizeof(struct block)) {
-        return NULL;
+        return refuse(true);
     }
     size_t bytes = n + sizeof(struct block);
     if (charge.active && bytes > charge.left) {
-        charge.over_budget = true;
-        return NULL;
+        return refuse(true);
     }
     struct block *block = malloc(bytes);
     if (block == NULL) {
-        charge.out_of_memory = true;
-        return NULL;
+        return refuse(false);
     }
     block->bytes = bytes;
     if (charge.active) {
         charge.left -= bytes;
+        link_in(block);
     }
     return block + 1;
 }
@@ -68,6 +108,7 @@ static void release(void *memory)
         struct block *block = (struct block *)memory - 1;
         if (charge.active) {
             charge.left += block->bytes;
+            unlink_from(block);
         }
         free(block);
     }
@@ -109,13 +150,6 @@ static bool too_deep(const char *text, size_t n)
 static bool parse_problem(const json_error_t *error, struct problem *problem)
 {
     static const char *const endings[] = {" near '", " '\\u", " without JSON_"};
-    if (charge.over_budget) {
-        return problem_set(problem, PROBLEM_JSON_TOO_COMPLEX,
-                           "Reading the JSON would take more memory than one request may use");
-    }
-    if (charge.out_of_memory || error->text[0] == '\0') {
-        return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "No memory to read the JSON");
-    }
     size_t length = strlen(error->text);
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
         const char *found = strstr(error->text, endings[i]);
@@ -130,6 +164,26 @@ static bool parse_problem(const json_error_t *error, struct problem *problem)
                        error->line, error->column);
 }
 
+/* @return false: it was refused memory, and left; then nothing of it is there. */
+static bool load(const char *text, size_t n, size_t budget, json_t **value, json_error_t *error)
+{
+    charge.left = budget;
+    charge.blocks = NULL;
+    charge.active = true;
+    if (setjmp(charge.refused) == 0) {
+        *value = json_loadb(n > 0 ? text : "", n, JSON_REJECT_DUPLICATES, error);
+        charge.active = false;
+        return true;
+    }
+    charge.active = false;
+    while (charge.blocks != NULL) {
+        struct block *next = charge.blocks->next;
+        free(charge.blocks);
+        charge.blocks = next;
+    }
+    return false;
+}
+
 bool json_parse(const char *text, size_t n, size_t budget, struct json_document *document,
                 struct json_node *root, struct problem *problem)
 {
@@ -138,11 +192,13 @@ bool json_parse(const char *text, size_t n, size_t budget, struct json_document 
                            JSON_DEPTH_MAX);
     }
     json_error_t error = {0};
-    charge.active = true;
-    charge.over_budget = charge.out_of_memory = false;
-    charge.left = budget;
-    json_t *value = json_loadb(n > 0 ? text : "", n, JSON_REJECT_DUPLICATES, &error);
-    charge.active = false;
+    json_t *value = NULL;
+    if (!load(text, n, budget, &value, &error)) {
+        return charge.over_budget
+                   ? problem_set(problem, PROBLEM_JSON_TOO_COMPLEX,
+                                 "Reading the JSON would take more memory than one request may use")
+                   : problem_set(problem, PROBLEM_OUT_OF_MEMORY, "No memory to read the JSON");
+    }
     if (value == NULL) {
         return parse_problem(&error, problem);
     }
