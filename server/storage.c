@@ -84,6 +84,9 @@ void storage_failed(struct storage *storage, enum store_trouble trouble, const s
     if (before == STORE_FINE && facts->cure >= CURE_REOPEN && storage->is_fresh) {
         storage->next_ns = 0; /* what a new connection cures is over before anyone waits for it */
     }
+    if (facts->cure != CURE_NONE && (int)facts->cure > storage->cure) {
+        storage->cure = (int)facts->cure;
+    }
     if (before != (int)trouble) {
         log_error(facts->event, log_text("reason", err->text), log_text("action", facts->action));
     }
@@ -109,27 +112,22 @@ static enum store_trouble trouble_now(const struct storage *storage, const struc
 {
     const enum store_trouble trouble = store_trouble(storage->store);
 
-    if (err->status == RK_NOTFOUND) {
-        return STORE_LOST;
-    }
-    /* Until it was seen to be whole it stays what it was, whatever is in the way of looking. */
-    if (trouble == STORE_FINE ||
-        (storage_trouble(storage) == STORE_UNSYNCED && trouble != STORE_DAMAGED)) {
-        return storage_trouble(storage);
-    }
-    return trouble;
+    return err->status == RK_NOTFOUND ? STORE_LOST
+           : trouble == STORE_FINE    ? storage_trouble(storage)
+                                      : trouble;
 }
 
-static void try_to_cure(struct storage *storage, enum cure how)
+static void try_to_cure(struct storage *storage)
 {
     const int64_t down_ns = atomic_load(&storage->down_ns);
     const enum store_trouble before = storage_trouble(storage);
     int expected = (int)before;
     struct rk_error err = {0};
 
-    if (cure(storage, how, &err) != RK_OK) {
+    if (cure(storage, (enum cure)storage->cure, &err) != RK_OK) {
         storage_failed(storage, trouble_now(storage, &err), &err);
     } else if (atomic_compare_exchange_strong(&storage->trouble, &expected, STORE_FINE)) {
+        storage->cure = CURE_NONE;
         log_notice("storage_ok", log_text("after", store_trouble_text(before)),
                    log_number("ms", (clock_monotonic_ns() - down_ns) / 1000000));
     }
@@ -148,7 +146,7 @@ void storage_tend(struct storage *storage, bool now)
         (void)rk_fail(&err, RK_IO, "the database or its log is not the file that was opened");
         storage_failed(storage, STORE_LOST, &err);
     } else if (facts_of[trouble].cure != CURE_NONE) {
-        try_to_cure(storage, facts_of[trouble].cure);
+        try_to_cure(storage);
     }
     storage->next_ns = clock_monotonic_ns() + storage->retry_ns;
 }

@@ -21,6 +21,7 @@ struct storage {
     int64_t retry_ns;
     int64_t next_ns;         /* when to look again, monotonic; the writer's, as the next */
     bool is_fresh;           /* the last look found it fine: a failure now is the first */
+    int cure;                /* the most that any trouble since then needs: enum of storage.c */
     _Atomic int64_t down_ns; /* since when it is down */
     _Atomic int trouble;     /* enum store_trouble */
     _Atomic int last;        /* that it failed of, whatever is known now */
