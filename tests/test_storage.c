@@ -364,6 +364,27 @@ static void damage_that_is_found_while_reading_ends_all_writing(void **state)
     start_anew(fixture);
 }
 
+static bool is_corrupt(void *context)
+{
+    return writer_trouble(((struct api_fixture *)context)->service.writer) == STORE_DAMAGED;
+}
+
+static void failed_sync_is_got_over_only_with_a_file_that_is_seen_to_be_whole(void **state)
+{
+    struct api_fixture *fixture = *state;
+    assert_answered(score(fixture, "r"), 200);
+    (void)log_end(fixture);
+    fault_arm(FAULT_SYNC, 1, true);
+    assert_problem(click(fixture, "r"), 503, "storage-error");
+    await(is_down, fixture);
+    damage(fixture->path);
+    fault_end();
+    await(is_corrupt, fixture);
+    assert_problem(click(fixture, "r"), 503, "storage-corrupt");
+    api_fixture_stop(fixture);
+    start_anew(fixture);
+}
+
 /* ---- the end ---- */
 
 static void service_whose_storage_is_down_can_be_stopped(void **state)
@@ -422,6 +443,7 @@ int main(void)
         STORAGE_TEST(write_ahead_log_that_was_removed_is_noticed_without_a_request),
         STORAGE_TEST(lock_of_another_program_is_waited_for_then_told_then_got_over),
         STORAGE_TEST(damage_that_is_found_while_reading_ends_all_writing),
+        STORAGE_TEST(failed_sync_is_got_over_only_with_a_file_that_is_seen_to_be_whole),
         STORAGE_TEST(service_whose_storage_is_down_can_be_stopped),
         STORAGE_TEST(writing_that_fails_each_time_it_looked_well_does_not_hold_up_the_end),
         STORAGE_TEST(ranking_that_waits_for_storage_is_written_at_the_end),
