@@ -100,6 +100,18 @@ struct trainer_command training_command(struct training *s, enum trainer_verb ve
     return waited.command;
 }
 
+struct trainer_command training_configure(struct training *s, const char *model, const char *patch)
+{
+    static struct waited waited;
+    waited = (struct waited){
+        .command = {
+            .verb = TRAINER_CONFIGURE, .bytes = patch, .n = strlen(patch), .done = note_over}};
+    (void)snprintf(waited.command.model, sizeof waited.command.model, "%s", model);
+    assert_true(trainer_submit(atomic_load(&s->trainer), &waited.command));
+    await(is_over, &waited);
+    return waited.command;
+}
+
 const char *training_problem(const struct trainer_command *command)
 {
     return command->problem.kind == PROBLEM_NONE ? "" : problem_slug(command->problem.kind);

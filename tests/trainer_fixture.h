@@ -32,6 +32,9 @@ void training_stop(struct training *s);
 struct trainer_command training_command(struct training *s, enum trainer_verb verb,
                                         const char *model, const char *json, int64_t version);
 
+/* Has a configuration changed by a patch and waits. */
+struct trainer_command training_configure(struct training *s, const char *model, const char *patch);
+
 /* The slug of a command's problem, "" for none. */
 const char *training_problem(const struct trainer_command *command);
 
