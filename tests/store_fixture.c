@@ -8,6 +8,8 @@
 #include <rankd/feature.h>
 #include <sqlite3.h>
 
+#define PATIENCE_MS 60000
+
 int store_fixture_folder(void **state)
 {
     struct store_fixture *fixture = calloc(1, sizeof *fixture);
@@ -64,6 +66,7 @@ void fixture_run_sql(const char *path, const char *text)
 {
     sqlite3 *db = NULL;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_busy_timeout(db, PATIENCE_MS), SQLITE_OK); /* a server may write */
     assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
