@@ -144,7 +144,10 @@ static void a_step_that_is_not_there_is_found(void **state)
 
 static void a_record_that_two_steps_took_is_found(void **state)
 {
-    assert_found(*state, "UPDATE step SET from_seq = from_seq - 1 WHERE version = 3",
+    /* Between two steps there may be records that led to no list, and no row. */
+    assert_found(*state,
+                 "UPDATE step SET from_seq = (SELECT s.to_seq - 1 FROM step s WHERE "
+                 "s.version = 2) WHERE version = 3",
                  "steps take a record twice (1 times)");
 }
 
