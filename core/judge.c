@@ -4,35 +4,31 @@
  */
 #include <math.h>
 #include <rankd/judge.h>
+#include <rankd/paired.h>
 
 struct rk_verdict rk_judge(const double *before, const double *after, size_t n)
 {
     struct rk_verdict verdict = {0};
-    double mean = 0, squares = 0; /* of the differences: Welford 1962 */
+    struct rk_paired paired = {0};
 
     for (size_t i = 0; i < n; i++) {
         const double difference = after[i] - before[i];
-        double off;
         if (isnan(difference)) {
             continue;
         }
-        verdict.lists++;
-        off = difference - mean;
-        mean += off / (double)verdict.lists;
-        squares += off * (difference - mean);
+        rk_paired_add(&paired, difference);
         verdict.before += before[i];
         verdict.after += after[i];
     }
+    verdict.lists = paired.n;
     if (verdict.lists == 0) {
         return verdict;
     }
     verdict.before /= (double)verdict.lists;
     verdict.after /= (double)verdict.lists;
-    if (verdict.lists > 1) {
-        verdict.error = sqrt(squares / (double)(verdict.lists - 1) / (double)verdict.lists);
-    }
+    verdict.error = verdict.lists > 1 ? rk_paired_error(&paired) : 0;
     verdict.worse = verdict.lists >= RK_JUDGE_LISTS_MIN &&
-                    mean > RK_JUDGE_WORSE * fabs(verdict.before) &&
-                    mean > RK_JUDGE_ERRORS * verdict.error;
+                    paired.mean > RK_JUDGE_WORSE * fabs(verdict.before) &&
+                    paired.mean > RK_JUDGE_ERRORS * verdict.error;
     return verdict;
 }

@@ -6,6 +6,7 @@
 #include "grow.h"
 
 #include <math.h>
+#include <rankd/paired.h>
 #include <stdlib.h>
 
 void series_deinit(struct series *series)
@@ -68,41 +69,25 @@ static void sort(struct series *series)
     }
 }
 
-/* Sums of one metric's differences, in Welford's way. */
-static void add(struct series_difference *difference, double *squares, double value)
-{
-    const double step = value - difference->mean;
-
-    if (isnan(value)) {
-        return;
-    }
-    difference->n++;
-    difference->mean += step / (double)difference->n;
-    *squares += step * (value - difference->mean);
-}
-
 void series_compare(struct series *first, struct series *second,
                     struct series_difference difference[SERIES_METRICS])
 {
-    double squares[SERIES_METRICS] = {0};
+    struct rk_paired paired[SERIES_METRICS] = {0};
     size_t i = 0, j = 0;
 
-    for (int metric = 0; metric < SERIES_METRICS; metric++) {
-        difference[metric] = (struct series_difference){0};
-    }
     sort(first);
     sort(second);
     while (i < first->n && j < second->n) {
         const struct series_list *a = &first->list[i], *b = &second->list[j];
         for (int metric = 0; metric < SERIES_METRICS && a->seq == b->seq; metric++) {
-            add(&difference[metric], &squares[metric], b->value[metric] - a->value[metric]);
+            rk_paired_add(&paired[metric], b->value[metric] - a->value[metric]);
         }
         i += a->seq <= b->seq;
         j += b->seq <= a->seq;
     }
     for (int metric = 0; metric < SERIES_METRICS; metric++) {
-        const double n = (double)difference[metric].n;
-        difference[metric].error =
-            difference[metric].n > 1 ? sqrt(squares[metric] / (n - 1) / n) : (double)NAN;
+        difference[metric] = (struct series_difference){.n = paired[metric].n,
+                                                        .mean = paired[metric].mean,
+                                                        .error = rk_paired_error(&paired[metric])};
     }
 }
