@@ -1,11 +1,14 @@
 /*
  * Percent-decoding (RFC 3986, 2.1) of path segments and query parameters. What comes out goes into
- * JSON and the store, so it is UTF-8 without a zero byte, or it is refused.
+ * JSON and the store, so it is UTF-8 without a zero byte, or it is refused. And numbers in them.
  */
 #include "api_impl.h"
 #include "utf8.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#define DIGITS_MAX 16
 
 static int hex(char c)
 {
@@ -71,4 +74,15 @@ bool api_query_flag(const struct api_call *call, const char *name)
 
     return api_query(call, name, value, sizeof value) &&
            (strcmp(value, "1") == 0 || strcmp(value, "true") == 0);
+}
+
+bool api_whole(const char *text, int64_t *number)
+{
+    const size_t digits = strspn(text, "0123456789");
+
+    if (digits < 1 || digits > DIGITS_MAX || text[digits] != '\0') {
+        return false;
+    }
+    *number = strtoll(text, NULL, 10);
+    return true;
 }

@@ -109,6 +109,9 @@ struct api_waiting *api_waiting_create(struct api *api, struct api_call *call,
                                        enum trainer_verb verb,
                                        void (*answer)(struct api_waiting *));
 
+/* A whole number of 1 to 16 digits, as versions, ids and log positions are. @return false: it is none. */
+bool api_whole(const char *text, int64_t *number);
+
 /* Percent-decodes n bytes. @return false: broken, a zero byte, not UTF-8, or no room (cut). */
 bool api_decode(const char *text, size_t n, bool plus_is_space, char *to, size_t size,
                 size_t *length);

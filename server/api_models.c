@@ -161,18 +161,10 @@ static bool read_from_seq(const struct api_call *call, struct trainer_command *c
                           struct problem *problem)
 {
     char text[20];
-    size_t digits;
 
     command->goes_back = api_query(call, "from_seq", text, sizeof text);
-    if (!command->goes_back) {
-        return true;
-    }
-    digits = strspn(text, "0123456789");
-    if (digits < 1 || digits > 16 || text[digits] != '\0') {
-        return problem_set(problem, PROBLEM_VALIDATION_FAILED, "from_seq is a log position");
-    }
-    command->from_seq = strtoll(text, NULL, 10);
-    return true;
+    return !command->goes_back || api_whole(text, &command->from_seq) ||
+           problem_set(problem, PROBLEM_VALIDATION_FAILED, "from_seq is a log position");
 }
 
 bool api_model_put(struct api *api, struct api_slot *slot, struct api_call *call)

@@ -9,19 +9,6 @@
 
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX     1000
-#define ID_DIGITS_MAX 18
-
-/* A whole number of a path or query. @return false: it is none. */
-static bool read_id(const char *text, int64_t *id)
-{
-    const size_t digits = strspn(text, "0123456789");
-
-    if (digits < 1 || digits > ID_DIGITS_MAX || text[digits] != '\0') {
-        return false;
-    }
-    *id = strtoll(text, NULL, 10);
-    return true;
-}
 
 /* ---- the list ---- */
 
@@ -78,11 +65,11 @@ static bool read_page(struct api_call *call, int64_t *before, int64_t *limit)
 
     *before = 0;
     *limit = LIMIT_DEFAULT;
-    if (api_query(call, "before", text, sizeof text) && !read_id(text, before)) {
+    if (api_query(call, "before", text, sizeof text) && !api_whole(text, before)) {
         return api_fail(call, PROBLEM_VALIDATION_FAILED, "before is an id of this list");
     }
     if (api_query(call, "limit", text, sizeof text) &&
-        (!read_id(text, limit) || *limit < 1 || *limit > LIMIT_MAX)) {
+        (!api_whole(text, limit) || *limit < 1 || *limit > LIMIT_MAX)) {
         return api_fail(call, PROBLEM_VALIDATION_FAILED, "limit must be 1 to %d", LIMIT_MAX);
     }
     return false;
@@ -153,7 +140,7 @@ static bool retry(struct api *api, struct api_slot *slot, struct api_call *call,
 
     (void)slot;
     (void)served;
-    if (!read_id(call->param[1], &id)) {
+    if (!api_whole(call->param[1], &id)) {
         return api_fail(call, PROBLEM_UNKNOWN_QUARANTINE, "an id of this list is a whole number");
     }
     waiting = api_waiting_create(api, call, TRAINER_RETRY, answer_retry);

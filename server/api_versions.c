@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION_DIGITS_MAX 15
-
 static bool get_versions(struct api *api, struct api_slot *slot, struct api_call *call,
                          const struct served *served)
 {
@@ -108,19 +106,19 @@ static void answer_export(struct api_waiting *waiting)
 static bool get_version(struct api *api, struct api_slot *slot, struct api_call *call,
                         const struct served *served)
 {
-    const size_t digits = strspn(call->param[1], "0123456789");
     struct api_waiting *waiting;
+    int64_t version;
 
     (void)slot;
     (void)served;
-    if (digits < 1 || digits > VERSION_DIGITS_MAX || call->param[1][digits] != '\0') {
+    if (!api_whole(call->param[1], &version)) {
         return api_fail(call, PROBLEM_UNKNOWN_VERSION, "a version is a whole number");
     }
     waiting = api_waiting_create(api, call, TRAINER_EXPORT, answer_export);
     if (waiting == NULL) {
         return api_fail(call, PROBLEM_OUT_OF_MEMORY, "no memory for a request");
     }
-    waiting->command.version = strtoll(call->param[1], NULL, 10);
+    waiting->command.version = version;
     waiting->command.optimizer = api_query_flag(call, "optimizer");
     return api_park_command(api, call, &waiting->command);
 }
