@@ -84,7 +84,7 @@ static enum rk_status find_learned(struct store *store, int64_t model, int64_t s
     if (status != RK_OK) {
         return status;
     }
-    status = store_is_held(store, step->id, seq, held, NULL);
+    status = store_is_left_out(store, step->id, STORE_LISTS_HELD, seq, held, NULL);
     if (status == RK_OK && *held) {
         status = store_find_release(store, model, step->id, seq, &release, NULL);
         *held = status == RK_NOTFOUND;
@@ -100,31 +100,23 @@ static enum rk_status find_learned(struct store *store, int64_t model, int64_t s
     return status;
 }
 
-/* Is a log position in the JSON array of them? */
-static bool is_among(const char *positions, int64_t seq)
-{
-    for (const char *at = positions; at != NULL && *at != '\0' && at[1] != '\0';) {
-        char *end;
-        if (strtoll(at + 1, &end, 10) == seq) {
-            return true;
-        }
-        at = end > at + 1 ? end : NULL;
-    }
-    return false;
-}
-
 /* {"version", "outcome"} of the step that learned from the list as it is now, or null. */
 static enum rk_status write_learned(struct store *store, int64_t model, int64_t seq,
                                     int64_t last_event, struct emit *out, struct rk_error *err)
 {
     struct store_step step;
-    bool held;
+    bool held, quarantined = false;
     enum rk_status status = find_learned(store, model, seq, last_event, &step, &held);
 
     emit_key(out, "learned");
     if (status == RK_NOTFOUND) {
         emit_null(out);
         return RK_OK;
+    }
+    if (status == RK_OK) {
+        free(step.quarantined);
+        status =
+            store_is_left_out(store, step.id, STORE_LISTS_QUARANTINED, seq, &quarantined, NULL);
     }
     if (status != RK_OK) {
         return rk_fail(err, status, "the steps cannot be read");
@@ -133,11 +125,9 @@ static enum rk_status write_learned(struct store *store, int64_t model, int64_t 
     emit_key(out, "version");
     emit_integer(out, step.version);
     emit_key(out, "outcome");
-    emit_string(out, held                              ? "held"
-                     : is_among(step.quarantined, seq) ? store_outcome_text(STORE_QUARANTINED)
-                                                       : store_outcome_text(step.outcome));
+    emit_string(out,
+                held ? "held" : store_outcome_text(quarantined ? STORE_QUARANTINED : step.outcome));
     emit_close(out, '}');
-    free(step.quarantined);
     return RK_OK;
 }
 

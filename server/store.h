@@ -518,11 +518,17 @@ RK_MUST_CHECK enum rk_status store_get_step(struct store *store, int64_t model, 
 RK_MUST_CHECK enum rk_status store_find_release(struct store *store, int64_t model, int64_t after,
                                                 int64_t seq, struct store_step *step,
                                                 struct rk_error *err);
+/* Lists of a step that it did not learn from. */
+enum store_left_out {
+    STORE_LISTS_HELD,
+    STORE_LISTS_QUARANTINED
+};
 /**
- * Was the list at log position seq held back by a step?
+ * Is the list at log position seq one of those that a step left out?
  */
-RK_MUST_CHECK enum rk_status store_is_held(struct store *store, int64_t step, int64_t seq,
-                                           bool *held, struct rk_error *err);
+RK_MUST_CHECK enum rk_status store_is_left_out(struct store *store, int64_t step,
+                                               enum store_left_out which, int64_t seq, bool *is,
+                                               struct rk_error *err);
 /**
  * Steps of a model with lists in quarantine, newest first, below id `before` (0: from the newest),
  * at most n. retried: (n) out, the step that took its lists again, 0 = none has.

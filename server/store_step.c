@@ -267,16 +267,22 @@ static enum rk_status one_number(struct sql *sql, int64_t *number, struct rk_err
     return status;
 }
 
-enum rk_status store_is_held(struct store *store, int64_t step, int64_t seq, bool *held,
-                             struct rk_error *err)
+enum rk_status store_is_left_out(struct store *store, int64_t step, enum store_left_out which,
+                                 int64_t seq, bool *is, struct rk_error *err)
 {
-    struct sql sql = sql_start(store, "SELECT EXISTS (SELECT 1 FROM step, json_each(step.held) "
-                                      "WHERE step.id = ? AND json_each.value = ?)");
+    static const char *const texts[] = {
+        [STORE_LISTS_HELD] = "SELECT EXISTS (SELECT 1 FROM step, json_each(step.held) "
+                             "WHERE step.id = ? AND json_each.value = ?)",
+        [STORE_LISTS_QUARANTINED] = "SELECT EXISTS (SELECT 1 FROM step, "
+                                    "json_each(step.quarantined) "
+                                    "WHERE step.id = ? AND json_each.value = ?)",
+    };
+    struct sql sql = sql_start(store, texts[which]);
     sql_bind_int(&sql, step);
     sql_bind_int(&sql, seq);
     int64_t found = 0;
     enum rk_status status = one_number(&sql, &found, err);
-    *held = found != 0;
+    *is = found != 0;
     return status;
 }
 
