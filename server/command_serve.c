@@ -77,14 +77,14 @@ static void leave(int number)
     _exit(EX_OK);
 }
 
-static void await_signal(struct service *service, const sigset_t *signals)
+static void await_signal(const sigset_t *signals)
 {
     const struct timespec second = {.tv_sec = 1};
     const struct sigaction again = {.sa_handler = leave};
     int number;
 
     while ((number = sigtimedwait(signals, NULL, &second)) < 0) {
-        service_tick(service);
+        service_tick();
     }
     log_info("stopping", log_number("signal", number));
     (void)sigaction(SIGTERM, &again, NULL);
@@ -118,7 +118,7 @@ int command_serve(int argc, char *const *argv)
         status = service_listen(service, &err);
     }
     if (status == RK_OK) {
-        await_signal(service, &signals);
+        await_signal(&signals);
     } else {
         log_error("start_failed", log_text("reason", err.text));
     }

@@ -119,9 +119,8 @@ static enum rk_status start_clock(struct store *store, struct rk_error *err)
     return status;
 }
 
-void service_tick(struct service *service)
+void service_tick(void)
 {
-    (void)service;
     note_jump(clock_steer());
 }
 

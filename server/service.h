@@ -43,7 +43,7 @@ RK_MUST_CHECK enum rk_status service_start(struct service *service, struct rk_er
 RK_MUST_CHECK enum rk_status service_listen(struct service *service, struct rk_error *err);
 
 /** Does what time asks for, about once a second. Threads: the one that started it. */
-void service_tick(struct service *service);
+void service_tick(void);
 
 /**
  * Drains the listeners where there are any, ends trainer and writer, and frees all that was started,
