@@ -95,14 +95,6 @@ static int open_other(struct learning *l)
     return EX_OK;
 }
 
-static void close_model(struct trainee **trainee)
-{
-    struct served *served = *trainee != NULL ? (*trainee)->served : NULL;
-
-    trainee_destroy(trainee);
-    served_destroy(&served);
-}
-
 /* ---- learning ---- */
 
 /* Has the other model learn what there is up to a log position, at that time. */
@@ -240,7 +232,7 @@ int replay_model(struct replay *replay)
     trainee_walk_end(&l.walk);
     series_deinit(&l.report.recorded);
     series_deinit(&l.report.other);
-    close_model(&l.recorded);
-    close_model(&l.other);
+    trainee_close(&l.recorded);
+    trainee_close(&l.other);
     return code;
 }

@@ -105,15 +105,12 @@ static enum rk_status run(struct verify *v, model_check check, struct found *fou
                           struct rk_error *err)
 {
     struct trainee *t = NULL;
-    struct served *served;
     struct rk_error own = {0};
     enum rk_status status = trainee_open(found->row, 0, 1, &t, &own);
 
     if (status == RK_OK) {
-        served = t->served;
         status = check(v, t, found, &own);
-        trainee_destroy(&t);
-        served_destroy(&served);
+        trainee_close(&t);
     }
     return note(status, &own, found, err);
 }

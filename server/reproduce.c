@@ -9,17 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void forget_model(struct reproducer *r)
-{
-    struct served *served = r->trainee != NULL ? r->trainee->served : NULL;
-
-    trainee_destroy(&r->trainee);
-    served_destroy(&served);
-}
-
 void reproducer_deinit(struct reproducer *reproducer)
 {
-    forget_model(reproducer);
+    trainee_close(&reproducer->trainee);
     list_deinit(&reproducer->list);
     rk_group_builder_deinit(&reproducer->builder);
     scorer_deinit(&reproducer->scorer);
@@ -34,7 +26,7 @@ static enum rk_status reach(struct reproducer *r, int64_t model, int64_t version
     enum rk_status status = RK_OK;
 
     if (r->trainee == NULL || r->trainee->served->id != model) {
-        forget_model(r);
+        trainee_close(&r->trainee);
         status = store_get_model(r->store, model, &row, err);
         if (status == RK_OK) {
             status = trainee_open(&row, 0, 1, &r->trainee, err);

@@ -58,6 +58,14 @@ void trainee_destroy(struct trainee **trainee)
     *trainee = NULL;
 }
 
+void trainee_close(struct trainee **trainee)
+{
+    struct served *served = *trainee != NULL ? (*trainee)->served : NULL;
+
+    trainee_destroy(trainee);
+    served_destroy(&served);
+}
+
 void trainee_show(struct trainee *trainee, bool running)
 {
     atomic_store(&trainee->served->state, trainee->halted   ? MODEL_HALTED

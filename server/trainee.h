@@ -79,7 +79,7 @@ RK_MUST_CHECK enum rk_status trainee_create(struct served *served, int64_t seq,
  * Makes model and trainee of a row of the store, untrained.
  *
  * @param max_bytes  as served_create; 0: whatever is stored. @param n_slots  reading threads.
- * @return RK_OK: free (*trainee)->served too; RK_CORRUPT: the configuration; RK_TOOBIG; RK_NOMEM.
+ * @return RK_OK: trainee_close it; RK_CORRUPT: the configuration; RK_TOOBIG; RK_NOMEM.
  */
 RK_MUST_CHECK enum rk_status trainee_open(const struct store_model *row, size_t max_bytes,
                                           size_t n_slots, struct trainee **trainee,
@@ -101,6 +101,9 @@ void trainee_configure(struct trainee *trainee, struct models *models,
 
 /** Frees it, not the served model; NULL is accepted. */
 void trainee_destroy(struct trainee **trainee);
+
+/** Frees it and its served model, which nobody uses any more; NULL is accepted. */
+void trainee_close(struct trainee **trainee);
 
 /** Lets everyone see whether it is halted, paused, learning now or idle. */
 void trainee_show(struct trainee *trainee, bool running);

@@ -109,7 +109,6 @@ static void do_delete(struct trainer *trainer, struct trainer_command *command, 
 {
     struct model_job job = {.job = {.run = delete_run, .weight = 1}, .model = t->served->id};
     struct writer_outcome outcome;
-    struct served *served = t->served;
 
     trainer_await_checkpoint(trainer, t);
     outcome = writer_run(trainer->tools.writer, &job.job);
@@ -117,16 +116,15 @@ static void do_delete(struct trainer *trainer, struct trainer_command *command, 
         trainer_fail(trainer, command, &outcome.err);
         return;
     }
-    models_remove(trainer->models, served);
+    models_remove(trainer->models, t->served);
     for (size_t i = 0; i < trainer->n; i++) {
         if (trainer->trainee[i] == t) {
             trainer->trainee[i] = trainer->trainee[--trainer->n];
             break;
         }
     }
-    log_info("model_deleted", log_text("model", served->name));
-    trainee_destroy(&t);
-    served_destroy(&served);
+    log_info("model_deleted", log_text("model", t->served->name));
+    trainee_close(&t);
 }
 
 static void do_pause(struct trainer *trainer, struct trainer_command *command, struct trainee *t,

@@ -128,7 +128,6 @@ static enum rk_status recover_model(struct trainer *trainer, const struct store_
                                     struct rk_error *err)
 {
     const int64_t start_ns = clock_monotonic_ns();
-    struct served *served;
     struct trainee *t = NULL;
     enum rk_status status =
         trainee_open(row, trainer->options.model_max_bytes, trainer->options.n_slots, &t, err);
@@ -136,7 +135,6 @@ static enum rk_status recover_model(struct trainer *trainer, const struct store_
     if (status != RK_OK) {
         return status;
     }
-    served = t->served;
     t->paused = row->paused;
     trainee_show(t, false);
     status = trainee_recover(t, trainer->tools.store, err);
@@ -144,13 +142,12 @@ static enum rk_status recover_model(struct trainer *trainer, const struct store_
         status = adopt(trainer, t, err);
     }
     if (status != RK_OK) {
-        trainee_destroy(&t);
-        served_destroy(&served);
+        trainee_close(&t);
         return status;
     }
     log_info("model_recovered", log_text("model", row->name),
-             log_number("version", live_version(&served->live)),
-             log_number("checkpoint", atomic_load(&served->checkpoint_version)),
+             log_number("version", live_version(&t->served->live)),
+             log_number("checkpoint", atomic_load(&t->served->checkpoint_version)),
              log_number("seq", t->seq),
              log_number("ms", (clock_monotonic_ns() - start_ns) / 1000000));
     return RK_OK;
