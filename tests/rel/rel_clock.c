@@ -138,27 +138,42 @@ static bool ask(struct run *run, const char *method, const char *path, const cha
     return right;
 }
 
-static int64_t version(struct run *run, int model)
+/* A model's newest step as it is shown, from its time on; "" before the first. */
+struct step {
+    char text[256];
+};
+
+static struct step newest_step(struct run *run, int model)
 {
-    char path[32];
+    static const char steps[] = "\"steps\":[";
+    struct step step = {""};
+    char path[64];
     struct http_response response;
+    const char *at;
 
-    (void)snprintf(path, sizeof path, "/v1/models/m%d", model);
+    (void)snprintf(path, sizeof path, "/v1/models/m%d/training", model);
     response = http_client_ask(&run->http, "GET", path, NULL, NULL);
-    const char *at = response.body != NULL ? strstr(response.body, "\"version\":") : NULL;
-    const int64_t read = at != NULL ? strtoll(at + strlen("\"version\":"), NULL, 10) : -1;
-
+    at = response.body != NULL ? strstr(response.body, steps) : NULL;
+    if (at != NULL && at[strlen(steps)] == '{') {
+        (void)snprintf(step.text, sizeof step.text, "%s", at + strlen(steps));
+    }
+    run->unexpected += at == NULL;
     http_response_deinit(&response);
-    return read;
+    return step;
 }
 
-/* Waits until a later version is served than that. @return for how long, or DEADLINE_MS. */
-static int64_t await_version(struct run *run, int model, int64_t than, int64_t since_ms)
+/*
+ * Waits until a step later than that is taken: every 20th list is held back for the judge, and makes
+ * no version. @return for how long, or DEADLINE_MS.
+ */
+static int64_t await_step(struct run *run, int model, const struct step *than, int64_t since_ms)
 {
     const struct timespec moment = {.tv_nsec = 10000000};
+    struct step now = newest_step(run, model);
 
-    while (version(run, model) <= than && now_ms() - since_ms < DEADLINE_MS) {
+    while (strcmp(now.text, than->text) == 0 && now_ms() - since_ms < DEADLINE_MS) {
         (void)nanosleep(&moment, NULL);
+        now = newest_step(run, model);
     }
     return now_ms() - since_ms;
 }
@@ -190,9 +205,9 @@ static bool click(struct run *run, size_t i, const char *id, const char *status)
 /* ---- what must hold ---- */
 
 /* A list that nobody clicks on is learned when its window ends: a second later, to a tenth. */
-static void check_window(struct run *run, int64_t served_ms, int64_t before)
+static void check_window(struct run *run, int64_t served_ms, const struct step *before)
 {
-    const int64_t waited_ms = await_version(run, WINDOWS, before, served_ms);
+    const int64_t waited_ms = await_step(run, WINDOWS, before, served_ms);
 
     if (waited_ms < WINDOW_MS - TENTH(WINDOW_MS)) {
         printf("a window ended after %lld ms\n", (long long)waited_ms);
@@ -207,11 +222,11 @@ static void check_window(struct run *run, int64_t served_ms, int64_t before)
 /* A young ranking takes a click. Whether it is young is seen behind the answer. */
 static void check_young(struct run *run, size_t i)
 {
-    const int64_t before = version(run, CLICKS);
+    const struct step before = newest_step(run, CLICKS);
     const bool accepted = click(run, i, "y", "\"accepted\":1");
 
     if (accepted) {
-        run->late += await_version(run, CLICKS, before, now_ms()) >= DEADLINE_MS;
+        run->late += await_step(run, CLICKS, &before, now_ms()) >= DEADLINE_MS;
     } else if (now_ms() - run->served_ms[i] < 1000 * TTL_S - TENTH(1000 * TTL_S)) {
         run->expired++;
     } else {
@@ -244,7 +259,8 @@ static void check_old(struct run *run)
 static void one_jump(struct run *run, const char *liar)
 {
     const bool restarts = run->jumps % 4 == 3;
-    const int64_t before = version(run, WINDOWS), offset_s = random_offset(run);
+    const struct step before = newest_step(run, WINDOWS);
+    const int64_t offset_s = random_offset(run);
     const bool forward = restarts && offset_s > run->offset_s;
     const int64_t served_ms = now_ms();
     const size_t i = run->n++;
@@ -261,9 +277,9 @@ static void one_jump(struct run *run, const char *liar)
         start(run, liar);
     }
     if (forward) {
-        run->late += await_version(run, WINDOWS, before, served_ms) >= DEADLINE_MS;
+        run->late += await_step(run, WINDOWS, &before, served_ms) >= DEADLINE_MS;
     } else {
-        check_window(run, served_ms, before);
+        check_window(run, served_ms, &before);
         check_young(run, i);
     }
     check_old(run);
