@@ -4,10 +4,10 @@
 #include "fault_vfs.h"
 
 #include "test.h"
+#include "vfs_below.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <sqlite3.h>
 #include <stdatomic.h>
 
 /* What a call does, for the kinds that can hit it. */
@@ -35,6 +35,7 @@ static const struct {
 
 /* Of the process, as the VFS is. */
 static sqlite3_vfs vfs;
+static sqlite3_io_methods methods;
 static sqlite3_vfs *below;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t change = PTHREAD_COND_INITIALIZER;
@@ -44,11 +45,6 @@ static struct {
     uint64_t left; /* calls until it hits */
 } fault;           /* guarded by lock */
 static _Atomic uint64_t counts[FAULT_KIND_COUNT];
-
-struct faulty {
-    sqlite3_file base;
-    sqlite3_file *file; /* of the VFS below; behind it */
-};
 
 const char *fault_text(enum fault_kind kind)
 {
@@ -123,31 +119,22 @@ static bool fails(enum call call, enum fault_kind *kind)
 
 /* ---- files ---- */
 
-static sqlite3_file *under(sqlite3_file *file)
-{
-    return ((struct faulty *)file)->file;
-}
-
-static int file_close(sqlite3_file *file)
-{
-    return under(file)->pMethods->xClose(under(file));
-}
-
 static int file_read(sqlite3_file *file, void *to, int n, sqlite3_int64 offset)
 {
     enum fault_kind kind;
-    return fails(CALL_READ, &kind) ? SQLITE_IOERR_READ
-                                   : under(file)->pMethods->xRead(under(file), to, n, offset);
+    return fails(CALL_READ, &kind)
+               ? SQLITE_IOERR_READ
+               : vfs_below(file)->pMethods->xRead(vfs_below(file), to, n, offset);
 }
 
 static int file_write(sqlite3_file *file, const void *from, int n, sqlite3_int64 offset)
 {
     enum fault_kind kind;
     if (!fails(CALL_WRITE, &kind)) {
-        return under(file)->pMethods->xWrite(under(file), from, n, offset);
+        return vfs_below(file)->pMethods->xWrite(vfs_below(file), from, n, offset);
     }
     if (kind == FAULT_SHORT) {
-        (void)under(file)->pMethods->xWrite(under(file), from, n / 2, offset);
+        (void)vfs_below(file)->pMethods->xWrite(vfs_below(file), from, n / 2, offset);
     }
     return kind == FAULT_FULL || kind == FAULT_SHORT ? SQLITE_FULL : SQLITE_IOERR_WRITE;
 }
@@ -156,53 +143,28 @@ static int file_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
     enum fault_kind kind;
     return fails(CALL_CUT, &kind) ? SQLITE_IOERR_TRUNCATE
-                                  : under(file)->pMethods->xTruncate(under(file), size);
+                                  : vfs_below(file)->pMethods->xTruncate(vfs_below(file), size);
 }
 
 static int file_sync(sqlite3_file *file, int flags)
 {
     enum fault_kind kind;
     return fails(CALL_SYNC, &kind) ? SQLITE_IOERR_FSYNC
-                                   : under(file)->pMethods->xSync(under(file), flags);
+                                   : vfs_below(file)->pMethods->xSync(vfs_below(file), flags);
 }
 
 static int file_size(sqlite3_file *file, sqlite3_int64 *size)
 {
     enum fault_kind kind;
     return fails(CALL_READ, &kind) ? SQLITE_IOERR_FSTAT
-                                   : under(file)->pMethods->xFileSize(under(file), size);
+                                   : vfs_below(file)->pMethods->xFileSize(vfs_below(file), size);
 }
 
 static int file_lock(sqlite3_file *file, int level)
 {
     enum fault_kind kind;
     return fails(CALL_READ, &kind) ? SQLITE_IOERR_LOCK
-                                   : under(file)->pMethods->xLock(under(file), level);
-}
-
-static int file_unlock(sqlite3_file *file, int level)
-{
-    return under(file)->pMethods->xUnlock(under(file), level);
-}
-
-static int file_check_lock(sqlite3_file *file, int *held)
-{
-    return under(file)->pMethods->xCheckReservedLock(under(file), held);
-}
-
-static int file_control(sqlite3_file *file, int what, void *argument)
-{
-    return under(file)->pMethods->xFileControl(under(file), what, argument);
-}
-
-static int file_sector(sqlite3_file *file)
-{
-    return under(file)->pMethods->xSectorSize(under(file));
-}
-
-static int file_traits(sqlite3_file *file)
-{
-    return under(file)->pMethods->xDeviceCharacteristics(under(file));
+                                   : vfs_below(file)->pMethods->xLock(vfs_below(file), level);
 }
 
 static int file_shm_map(sqlite3_file *file, int page, int size, int extend, void volatile **at)
@@ -210,7 +172,7 @@ static int file_shm_map(sqlite3_file *file, int page, int size, int extend, void
     enum fault_kind kind;
     return fails(CALL_MAP, &kind)
                ? SQLITE_IOERR_SHMMAP
-               : under(file)->pMethods->xShmMap(under(file), page, size, extend, at);
+               : vfs_below(file)->pMethods->xShmMap(vfs_below(file), page, size, extend, at);
 }
 
 static int file_shm_lock(sqlite3_file *file, int first, int n, int flags)
@@ -220,54 +182,26 @@ static int file_shm_lock(sqlite3_file *file, int first, int n, int flags)
         (flags & SQLITE_SHM_LOCK) != 0; /* nobody looks whether giving back went well */
     return takes && fails(CALL_READ, &kind)
                ? SQLITE_IOERR_SHMLOCK
-               : under(file)->pMethods->xShmLock(under(file), first, n, flags);
+               : vfs_below(file)->pMethods->xShmLock(vfs_below(file), first, n, flags);
 }
-
-static void file_shm_barrier(sqlite3_file *file)
-{
-    under(file)->pMethods->xShmBarrier(under(file));
-}
-
-static int file_shm_unmap(sqlite3_file *file, int remove)
-{
-    return under(file)->pMethods->xShmUnmap(under(file), remove);
-}
-
-static const sqlite3_io_methods methods = {.iVersion = 2,
-                                           .xClose = file_close,
-                                           .xRead = file_read,
-                                           .xWrite = file_write,
-                                           .xTruncate = file_truncate,
-                                           .xSync = file_sync,
-                                           .xFileSize = file_size,
-                                           .xLock = file_lock,
-                                           .xUnlock = file_unlock,
-                                           .xCheckReservedLock = file_check_lock,
-                                           .xFileControl = file_control,
-                                           .xSectorSize = file_sector,
-                                           .xDeviceCharacteristics = file_traits,
-                                           .xShmMap = file_shm_map,
-                                           .xShmLock = file_shm_lock,
-                                           .xShmBarrier = file_shm_barrier,
-                                           .xShmUnmap = file_shm_unmap};
 
 /* ---- the VFS ---- */
 
 static int vfs_open(sqlite3_vfs *self, const char *name, sqlite3_file *file, int flags, int *out)
 {
-    struct faulty *faulty = (struct faulty *)file;
+    struct vfs_file *faulty = (struct vfs_file *)file;
     const bool writes = (flags & SQLITE_OPEN_READWRITE) != 0;
     enum fault_kind kind;
     int code;
 
     (void)self;
     faulty->base.pMethods = NULL;
-    faulty->file = (sqlite3_file *)(faulty + 1);
+    faulty->below = (sqlite3_file *)(faulty + 1);
     if (fails(writes ? CALL_OPEN : CALL_READ, &kind)) {
         return SQLITE_CANTOPEN;
     }
-    code = below->xOpen(below, name, faulty->file, flags, out);
-    faulty->base.pMethods = faulty->file->pMethods != NULL ? &methods : NULL;
+    code = below->xOpen(below, name, faulty->below, flags, out);
+    faulty->base.pMethods = faulty->below->pMethods != NULL ? &methods : NULL;
     return code;
 }
 
@@ -292,10 +226,19 @@ void fault_start(void)
     assert_non_null(below);
     vfs = *below;
     vfs.zName = "fault";
-    vfs.szOsFile = (int)sizeof(struct faulty) + below->szOsFile;
+    vfs.szOsFile = (int)sizeof(struct vfs_file) + below->szOsFile;
     vfs.xOpen = vfs_open;
     vfs.xDelete = vfs_delete;
     vfs.xAccess = vfs_access;
+    methods = vfs_below_methods;
+    methods.xRead = file_read;
+    methods.xWrite = file_write;
+    methods.xTruncate = file_truncate;
+    methods.xSync = file_sync;
+    methods.xFileSize = file_size;
+    methods.xLock = file_lock;
+    methods.xShmMap = file_shm_map;
+    methods.xShmLock = file_shm_lock;
     for (size_t i = 0; i < FAULT_KIND_COUNT; i++) {
         atomic_store(&counts[i], 0);
     }

@@ -6,10 +6,10 @@
 
 #include "grow.h"
 #include "test.h"
+#include "vfs_below.h"
 
 #include <dirent.h>
 #include <pthread.h>
-#include <sqlite3.h>
 
 #define UNRECORDED SIZE_MAX
 
@@ -22,6 +22,7 @@ struct entry {
 struct crash_record {
     sqlite3_vfs vfs;
     sqlite3_vfs *below;
+    sqlite3_io_methods methods;
     char *folder;
     pthread_mutex_t lock;
     struct crash_op *op; /* guarded by lock, as all below */
@@ -33,16 +34,11 @@ struct crash_record {
 
 /* An open file; the one of the VFS below lies behind it. */
 struct recorded {
-    sqlite3_file base;
+    struct vfs_file base;
     struct crash_record *record;
     size_t file;      /* UNRECORDED: not of the folder */
     bool sync_folder; /* with the first sync, as the unix VFS does for a journal */
 };
-
-static sqlite3_file *below(sqlite3_file *file)
-{
-    return (sqlite3_file *)((struct recorded *)file + 1);
-}
 
 /* ---- the record ---- */
 
@@ -163,20 +159,10 @@ void crash_record_removed(struct crash_record *record, const char *path)
 
 /* ---- files ---- */
 
-static int file_close(sqlite3_file *file)
-{
-    return below(file)->pMethods->xClose(below(file));
-}
-
-static int file_read(sqlite3_file *file, void *to, int n, sqlite3_int64 offset)
-{
-    return below(file)->pMethods->xRead(below(file), to, n, offset);
-}
-
 static int file_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 offset)
 {
     const struct recorded *own = (struct recorded *)file;
-    const int code = below(file)->pMethods->xWrite(below(file), bytes, n, offset);
+    const int code = vfs_below(file)->pMethods->xWrite(vfs_below(file), bytes, n, offset);
 
     if (code == SQLITE_OK && own->file != UNRECORDED) {
         lock(own->record);
@@ -189,7 +175,7 @@ static int file_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int6
 static int file_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
     const struct recorded *own = (struct recorded *)file;
-    const int code = below(file)->pMethods->xTruncate(below(file), size);
+    const int code = vfs_below(file)->pMethods->xTruncate(vfs_below(file), size);
 
     if (code == SQLITE_OK && own->file != UNRECORDED) {
         lock(own->record);
@@ -203,7 +189,7 @@ static int file_truncate(sqlite3_file *file, sqlite3_int64 size)
 static int file_sync(sqlite3_file *file, int flags)
 {
     struct recorded *own = (struct recorded *)file;
-    const int code = below(file)->pMethods->xSync(below(file), flags);
+    const int code = vfs_below(file)->pMethods->xSync(vfs_below(file), flags);
 
     if (code == SQLITE_OK && own->file != UNRECORDED) {
         lock(own->record);
@@ -217,82 +203,6 @@ static int file_sync(sqlite3_file *file, int flags)
     return code;
 }
 
-static int file_size(sqlite3_file *file, sqlite3_int64 *size)
-{
-    return below(file)->pMethods->xFileSize(below(file), size);
-}
-
-static int file_lock(sqlite3_file *file, int level)
-{
-    return below(file)->pMethods->xLock(below(file), level);
-}
-
-static int file_unlock(sqlite3_file *file, int level)
-{
-    return below(file)->pMethods->xUnlock(below(file), level);
-}
-
-static int file_check_reserved(sqlite3_file *file, int *reserved)
-{
-    return below(file)->pMethods->xCheckReservedLock(below(file), reserved);
-}
-
-static int file_control(sqlite3_file *file, int verb, void *argument)
-{
-    return below(file)->pMethods->xFileControl(below(file), verb, argument);
-}
-
-static int file_sector_size(sqlite3_file *file)
-{
-    return below(file)->pMethods->xSectorSize(below(file));
-}
-
-static int file_characteristics(sqlite3_file *file)
-{
-    return below(file)->pMethods->xDeviceCharacteristics(below(file));
-}
-
-static int file_shm_map(sqlite3_file *file, int page, int n, int extend, void volatile **to)
-{
-    return below(file)->pMethods->xShmMap(below(file), page, n, extend, to);
-}
-
-static int file_shm_lock(sqlite3_file *file, int offset, int n, int flags)
-{
-    return below(file)->pMethods->xShmLock(below(file), offset, n, flags);
-}
-
-static void file_shm_barrier(sqlite3_file *file)
-{
-    below(file)->pMethods->xShmBarrier(below(file));
-}
-
-static int file_shm_unmap(sqlite3_file *file, int remove)
-{
-    return below(file)->pMethods->xShmUnmap(below(file), remove);
-}
-
-/* Version 2: without xFetch, so that every write comes through xWrite. */
-static const sqlite3_io_methods methods = {
-    .iVersion = 2,
-    .xClose = file_close,
-    .xRead = file_read,
-    .xWrite = file_write,
-    .xTruncate = file_truncate,
-    .xSync = file_sync,
-    .xFileSize = file_size,
-    .xLock = file_lock,
-    .xUnlock = file_unlock,
-    .xCheckReservedLock = file_check_reserved,
-    .xFileControl = file_control,
-    .xSectorSize = file_sector_size,
-    .xDeviceCharacteristics = file_characteristics,
-    .xShmMap = file_shm_map,
-    .xShmLock = file_shm_lock,
-    .xShmBarrier = file_shm_barrier,
-    .xShmUnmap = file_shm_unmap,
-};
-
 /* ---- the VFS ---- */
 
 static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int flags,
@@ -305,18 +215,19 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int 
         (flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL | SQLITE_OPEN_WAL)) != 0;
     int code;
 
-    *own = (struct recorded){.record = record,
+    *own = (struct recorded){.base.below = (sqlite3_file *)(own + 1),
+                             .record = record,
                              .file = UNRECORDED,
                              .sync_folder = journal && (flags & SQLITE_OPEN_CREATE) != 0};
     lock(record);
-    code = record->below->xOpen(record->below, path, below(file), flags, out_flags);
+    code = record->below->xOpen(record->below, path, vfs_below(file), flags, out_flags);
     if (code == SQLITE_OK && name != NULL) {
         const struct entry *entry = find(record, name);
         own->file = entry != NULL ? entry->file : note_created(record, name);
     }
     unlock(record);
-    if (below(file)->pMethods != NULL) {
-        own->base.pMethods = &methods;
+    if (vfs_below(file)->pMethods != NULL) {
+        own->base.base.pMethods = &record->methods;
     }
     return code;
 }
@@ -385,6 +296,10 @@ struct crash_record *crash_record_start(const char *folder)
     record->vfs.zName = "crash";
     record->vfs.szOsFile = (int)sizeof(struct recorded) + record->below->szOsFile;
     record->vfs.pAppData = record;
+    record->methods = vfs_below_methods;
+    record->methods.xWrite = file_write;
+    record->methods.xTruncate = file_truncate;
+    record->methods.xSync = file_sync;
     record->vfs.xOpen = vfs_open;
     record->vfs.xDelete = vfs_delete;
     record->folder = strdup(folder);
