@@ -2,7 +2,7 @@
  * rankd replay through the binary: whatever a server has been through, each ranking it served and
  * each state it stored comes out again, to the bit; and another configuration can be tried on it.
  */
-#include "http_client.h"
+#include "http_ask.h"
 #include "server_process.h"
 #include "store_fixture.h"
 #include "temp_folder.h"
@@ -63,17 +63,6 @@ static void end(struct life *life, int signal)
     assert_int_equal(server_end(&life->server), signal == SIGKILL ? 128 + SIGKILL : 0);
 }
 
-static void ask(struct life *life, const char *method, const char *path, const char *json)
-{
-    struct http_response response =
-        http_client_ask(&life->client, method, path,
-                        json != NULL ? "Content-Type: application/json\r\n" : NULL, json);
-    if (response.status < 200 || response.status > 299) {
-        fail_msg("%s %s: %d %s", method, path, response.status, response.body);
-    }
-    http_response_deinit(&response);
-}
-
 /* Runs the binary; its output into life->text. */
 static int run(struct life *life, const char *const *arguments)
 {
@@ -97,12 +86,12 @@ static void rank(struct life *life, const char *model, int n)
                        r % 4 == 1   ? ", \"explain\": true"
                        : r % 4 == 2 ? ", \"exclude\": [\"y\"], \"top_k\": 3"
                                     : "");
-        ask(life, "POST", "/v1/score", body);
+        http_must(&life->client, "POST", "/v1/score", body);
         (void)snprintf(clicked, sizeof clicked, r % 3 == 0 ? "x" : "i%d", r % 11);
         (void)snprintf(body, sizeof body,
                        "{\"ranking_id\": \"r%d\", \"item_id\": \"%s\", \"type\": \"click\"}", r,
                        clicked);
-        ask(life, "POST", "/v1/feedback", body);
+        http_must(&life->client, "POST", "/v1/feedback", body);
     }
 }
 
@@ -117,10 +106,10 @@ static void rank_columns(struct life *life, int n)
                        "\"a\", \"features\": {\"%d\": 1, \"7\": 0.5}}, {\"id\": \"b\", "
                        "\"features\": [0.1, 0.2, %d]}, \"c\"]}",
                        r, r % 6, r % 5);
-        ask(life, "POST", "/v1/score", body);
+        http_must(&life->client, "POST", "/v1/score", body);
         (void)snprintf(body, sizeof body,
                        "{\"ranking_id\": \"r%d\", \"item_id\": \"a\", \"type\": \"click\"}", r);
-        ask(life, "POST", "/v1/feedback", body);
+        http_must(&life->client, "POST", "/v1/feedback", body);
     }
 }
 
@@ -132,22 +121,23 @@ static void change_catalogue(struct life *life, int turn)
         (void)snprintf(body, sizeof body,
                        "{\"features\": {\"price\": %d.5, \"tags\": [\"t%d\", \"all\"]}}",
                        i * turn % 13, (i + turn) % 4);
-        ask(life, "PUT", path, body);
+        http_must(&life->client, "PUT", path, body);
     }
     (void)snprintf(body, sizeof body, "{\"features\": {\"age\": %d}}", 20 + turn);
-    ask(life, "PUT", "/v1/users/u1", body);
+    http_must(&life->client, "PUT", "/v1/users/u1", body);
     if (turn > 1) {
-        ask(life, "DELETE", "/v1/items/i2", NULL);
+        http_must(&life->client, "DELETE", "/v1/items/i2", NULL);
     }
 }
 
 static void make_models(struct life *life)
 {
-    ask(life, "PUT", "/v1/models/small", FM "}");
-    ask(life, "PUT", "/v1/models/waiting",
-        FM ", \"loss\": {\"name\": \"bce_with_logits\"}, \"training\": {\"attribution_s\": 1}}");
-    ask(life, "PUT", "/v1/models/joint", JOINT "}");
-    ask(life, "PUT", "/v1/models/columns", COLUMNS);
+    http_must(&life->client, "PUT", "/v1/models/small", FM "}");
+    http_must(&life->client, "PUT", "/v1/models/waiting",
+              FM
+              ", \"loss\": {\"name\": \"bce_with_logits\"}, \"training\": {\"attribution_s\": 1}}");
+    http_must(&life->client, "PUT", "/v1/models/joint", JOINT "}");
+    http_must(&life->client, "PUT", "/v1/models/columns", COLUMNS);
 }
 
 /* Serves with all models, before and after the catalogue changes. */
@@ -210,21 +200,21 @@ static void every_ranking_of_a_life_with_everything_in_it_is_served_again(void *
     start(life);
     make_models(life);
     live(life, 1);
-    ask(life, "POST", "/v1/models/small/train?wait=1", NULL);
+    http_must(&life->client, "POST", "/v1/models/small/train?wait=1", NULL);
     live(life, 2);
     end(life, SIGKILL);
     check_all(life); /* also from the write-ahead log that it left */
     start(life);
     live(life, 3);
-    ask(life, "POST", "/v1/models/small/activate", "{\"version\": 0}");
-    ask(life, "POST", "/v1/models/joint/activate", "{\"version\": 0}");
+    http_must(&life->client, "POST", "/v1/models/small/activate", "{\"version\": 0}");
+    http_must(&life->client, "POST", "/v1/models/joint/activate", "{\"version\": 0}");
     live(life, 4);
     end(life, SIGTERM);
     import_giant(life);
     start(life);
     serve_degraded(life);
     live(life, 5);
-    ask(life, "DELETE", "/v1/models/waiting", NULL);
+    http_must(&life->client, "DELETE", "/v1/models/waiting", NULL);
     end(life, SIGTERM);
     check_all(life);
     print_message("rankings served again, identical: %d\n", life->rankings);
@@ -235,9 +225,9 @@ static void every_ranking_of_a_life_with_everything_in_it_is_served_again(void *
 static void live_a_little(struct life *life)
 {
     start(life);
-    ask(life, "PUT", "/v1/models/small", FM "}");
+    http_must(&life->client, "PUT", "/v1/models/small", FM "}");
     rank(life, "small", 20);
-    ask(life, "POST", "/v1/models/small/train?wait=1", NULL);
+    http_must(&life->client, "POST", "/v1/models/small/train?wait=1", NULL);
     end(life, SIGTERM);
 }
 

@@ -2,7 +2,7 @@
  * The binary: models that go back in the log, learn from all lists and are changed on the way are,
  * after kill -9, byte for byte what the log and the step rows make from their untrained start.
  */
-#include "http_client.h"
+#include "http_ask.h"
 #include "server_process.h"
 #include "store_fixture.h"
 #include "temp_folder.h"
@@ -39,17 +39,6 @@ static void end(struct life *life, int how)
     (void)server_end(&life->server);
 }
 
-static void ask(struct life *life, const char *method, const char *path, const char *json)
-{
-    struct http_response response =
-        http_client_ask(&life->http, method, path,
-                        json != NULL ? "Content-Type: application/json\r\n" : NULL, json);
-    if (response.status < 200 || response.status > 299) {
-        fail_msg("%s %s: %d %s", method, path, response.status, response.body);
-    }
-    http_response_deinit(&response);
-}
-
 /* Lists served by two models, clicked and bought from, and a labelled one. */
 static void shop(struct life *life, int round)
 {
@@ -60,14 +49,14 @@ static void shop(struct life *life, int round)
             "{\"model\": \"%s\", \"ranking_id\": \"r%d-%d\", \"user\": {\"id\": \"u%d\"},"
             " \"items\": [\"a\", \"b\", {\"id\": \"c\", \"features\": {\"p\": %d}}]}",
             models[i % 2], round, i, i % 3, i);
-        ask(life, "POST", "/v1/score", body);
+        http_must(&life->http, "POST", "/v1/score", body);
         (void)snprintf(body, sizeof body,
                        "{\"ranking_id\": \"r%d-%d\", \"item_id\": \"%c\", \"type\": \"%s\"}", round,
                        i, 'a' + i % 3, i % 4 == 0 ? "buy" : "click");
-        ask(life, "POST", "/v1/feedback", body);
+        http_must(&life->http, "POST", "/v1/feedback", body);
     }
-    ask(life, "POST", "/v1/batches",
-        "{\"groups\": [{\"items\": [{\"id\": \"a\", \"label\": 2}, \"b\"]}]}");
+    http_must(&life->http, "POST", "/v1/batches",
+              "{\"groups\": [{\"items\": [{\"id\": \"a\", \"label\": 2}, \"b\"]}]}");
 }
 
 static void train(struct life *life)
@@ -75,7 +64,7 @@ static void train(struct life *life)
     char path[64];
     for (size_t m = 0; m < MODELS; m++) {
         (void)snprintf(path, sizeof path, "/v1/models/%s/train?wait=1", models[m]);
-        ask(life, "POST", path, NULL);
+        http_must(&life->http, "POST", path, NULL);
     }
 }
 
@@ -92,10 +81,10 @@ static void live(struct life *life)
         "{\"training\": {\"batch_groups\": 5, \"source\": \"own\"}}"};
     shop(life, 0);
     for (int round = 0; round < ROUNDS; round++) {
-        ask(life, "POST", "/v1/batches?dry_run=1",
-            "{\"groups\": [{\"items\": [{\"id\": \"a\", \"label\": 3}, \"b\"]}]}");
-        ask(life, "PATCH", "/v1/models/default", patches[(round + 1) % ROUNDS]);
-        ask(life, "PATCH", "/v1/models/back", patches[round]);
+        http_must(&life->http, "POST", "/v1/batches?dry_run=1",
+                  "{\"groups\": [{\"items\": [{\"id\": \"a\", \"label\": 3}, \"b\"]}]}");
+        http_must(&life->http, "PATCH", "/v1/models/default", patches[(round + 1) % ROUNDS]);
+        http_must(&life->http, "PATCH", "/v1/models/back", patches[round]);
         shop(life, 1 + round);
         train(life);
         end(life, SIGKILL);
@@ -139,11 +128,11 @@ static void changed_models_are_the_same_after_kill_9_and_from_the_log_alone(void
     temp_folder_make(&life.folder);
     temp_folder_path(&life.folder, "rankd.db", life.db);
     start(&life);
-    ask(&life, "PUT", "/v1/models/back?from_seq=0", SMALL(""));
-    ask(&life, "PUT", "/v1/models/late?from_seq=0", SMALL(", \"attribution_s\": 1"));
+    http_must(&life.http, "PUT", "/v1/models/back?from_seq=0", SMALL(""));
+    http_must(&life.http, "PUT", "/v1/models/late?from_seq=0", SMALL(", \"attribution_s\": 1"));
     live(&life);
     train(&life);
-    ask(&life, "POST", "/v1/models/late/pause", NULL); /* no window ends from here on */
+    http_must(&life.http, "POST", "/v1/models/late/pause", NULL); /* no window ends from here on */
     look(&life, served);
     end(&life, SIGKILL);
     start(&life);
