@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define RETRY_MS 20
-#define WAIT_MS  200
+#define WAIT_MS  1000
 
 /* ---- fixture ---- */
 
