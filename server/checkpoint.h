@@ -5,7 +5,7 @@
 #ifndef RANKD_SERVER_CHECKPOINT_H
 #define RANKD_SERVER_CHECKPOINT_H
 
-#include "store.h"
+#include "store_registry.h"
 #include "writer.h"
 
 #include <rankd/learner.h>

@@ -8,6 +8,7 @@
 #include "catalogue.h"
 #include "list.h"
 #include "store.h"
+#include "store_log.h"
 
 #include <stdbool.h>
 #include <stddef.h>

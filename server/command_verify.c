@@ -9,6 +9,8 @@
 #include "log.h"
 #include "shell.h"
 #include "store.h"
+#include "store_log.h"
+#include "store_registry.h"
 #include "trainee.h"
 
 #include <stddef.h>

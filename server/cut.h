@@ -8,7 +8,7 @@
 
 #include "list.h"
 #include "model_config.h"
-#include "store.h"
+#include "store_registry.h"
 #include "teacher.h"
 
 #include <rankd/group.h>

@@ -6,6 +6,7 @@
 #define RANKD_SERVER_CUT_IMPL_H
 
 #include "cut.h"
+#include "store_log.h"
 
 #define CUT_PAGE 1024 /* records read at a time */
 

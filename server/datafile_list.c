@@ -4,6 +4,7 @@
  */
 #include "assemble.h"
 #include "datafile_impl.h"
+#include "store_log.h"
 
 static void note_entry(void *context, const char *id, const char *features)
 {

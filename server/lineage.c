@@ -3,6 +3,8 @@
  */
 #include "lineage.h"
 
+#include "store_log.h"
+
 #include <stdlib.h>
 
 enum rk_status lineage_read(struct store *store, int64_t model, struct lineage *lineage,

@@ -6,7 +6,7 @@
 #ifndef RANKD_SERVER_LINEAGE_H
 #define RANKD_SERVER_LINEAGE_H
 
-#include "store.h"
+#include "store_registry.h"
 
 #include <stdbool.h>
 #include <stddef.h>

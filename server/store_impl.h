@@ -10,6 +10,8 @@
 
 #include "embed.h"
 #include "store.h"
+#include "store_log.h"
+#include "store_registry.h"
 
 #include <sqlite3.h>
 #include <sys/types.h>

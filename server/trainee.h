@@ -11,7 +11,7 @@
 #include "held.h"
 #include "metrics.h"
 #include "models.h"
-#include "store.h"
+#include "store_registry.h"
 #include "writer.h"
 
 #include <rankd/eval.h>

@@ -13,6 +13,7 @@
 
 #include "metrics.h"
 #include "store.h"
+#include "store_log.h"
 
 #include <rankd/status.h>
 #include <stdbool.h>

@@ -5,6 +5,8 @@
 
 #include "clock.h"
 #include "store_fixture.h"
+#include "store_log.h"
+#include "store_registry.h"
 #include "test.h"
 
 #include <rankd/random.h>

@@ -7,7 +7,7 @@
 
 #include "metrics.h"
 #include "model_config.h"
-#include "store.h"
+#include "store_log.h"
 #include "temp_folder.h"
 #include "writer.h"
 

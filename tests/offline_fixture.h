@@ -5,7 +5,7 @@
 #ifndef RANKD_OFFLINE_FIXTURE_H
 #define RANKD_OFFLINE_FIXTURE_H
 
-#include "store.h"
+#include "store_registry.h"
 #include "temp_folder.h"
 
 #include <limits.h>

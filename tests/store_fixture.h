@@ -5,7 +5,7 @@
 #ifndef RANKD_STORE_FIXTURE_H
 #define RANKD_STORE_FIXTURE_H
 
-#include "store.h"
+#include "store_log.h"
 #include "temp_folder.h"
 
 #define FIXTURE_SHOWN  7 /* items i0 ... i6 of a fixture's ranking */

@@ -2,6 +2,8 @@
  * Checkpoints and activations.
  */
 #include "store_fixture.h"
+#include "store_log.h"
+#include "store_registry.h"
 #include "test.h"
 
 #define HOUR_MS INT64_C(3600000)

@@ -2,6 +2,7 @@
  * What a model was made with and what that was changed to, in the store.
  */
 #include "store_fixture.h"
+#include "store_registry.h"
 #include "test.h"
 
 #include <stdlib.h>

@@ -2,6 +2,8 @@
  * Batches, and what a model reads from the log.
  */
 #include "store_fixture.h"
+#include "store_log.h"
+#include "store_registry.h"
 #include "test.h"
 
 /* ---- batches ---- */

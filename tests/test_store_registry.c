@@ -2,6 +2,8 @@
  * The registry's models and steps.
  */
 #include "store_fixture.h"
+#include "store_log.h"
+#include "store_registry.h"
 #include "test.h"
 
 /* ---- models ---- */

@@ -3,6 +3,8 @@
  */
 #include "learning_fixture.h"
 #include "store_fixture.h"
+#include "store_log.h"
+#include "store_registry.h"
 #include "test.h"
 
 #define MODEL 1

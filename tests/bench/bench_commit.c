@@ -6,6 +6,7 @@
 #include "bench.h"
 #include "clock.h"
 #include "store.h"
+#include "store_log.h"
 #include "writer.h"
 
 #include <pthread.h>
