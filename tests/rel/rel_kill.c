@@ -50,7 +50,7 @@ struct run {
     char db[TEMP_PATH_MAX], copy[TEMP_PATH_MAX];
     struct ledger ledger;
     uint64_t random;
-    size_t turn; /* the place whose turn it is */
+    size_t turn[2]; /* the place whose turn it is: in a life, and at its first start */
     unsigned cycle;
     size_t at_place[N_PLACES]; /* kills there */
     size_t acked, lost, unexpected, damaged, twice, missed, refolds, equal, unseen;
@@ -136,16 +136,16 @@ static void check_copy(struct run *run)
 
 static const struct place *next_place(struct run *run, bool first)
 {
-    const struct place *place = &places[run->turn];
+    size_t *turn = &run->turn[first];
+    const struct place *place;
 
     if (!first && run->cycle % 3 == 0) {
         return NULL; /* at a random moment */
     }
-    while ((place->when == FIRST_START) != first) {
-        run->turn = (run->turn + 1) % N_PLACES;
-        place = &places[run->turn];
-    }
-    run->turn = (run->turn + 1) % N_PLACES;
+    do {
+        place = &places[*turn];
+        *turn = (*turn + 1) % N_PLACES;
+    } while ((place->when == FIRST_START) != first);
     return place;
 }
 
