@@ -159,6 +159,7 @@ static void checkpoint_row_tells_position_parent_and_metrics_since_the_last(void
     assert_int_equal(row.parent, 1);
     assert_non_null(strstr(row.metrics, "\"lists\":7,\"ndcg@10\":0."));
     free(row.metrics);
+    free(row.held);
     free(file.bytes);
     trained_free(&t);
 }
