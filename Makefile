@@ -133,7 +133,7 @@ $(B)/embed.c: $(EMBEDDED) Makefile
 	@mkdir -p $(@D)
 	@{ echo '#include "embed.h"'; echo 'const struct embedded_file embedded_files[] = {'; for f in $(EMBEDDED); do \
 		printf '{"%s",\n' "$$f"; sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $$f; echo '},'; done; echo '{0, 0}};'; } > $@
-$(B)/embed.o: $(B)/embed.c
+$(B)/embed.o: $(B)/embed.c | build/.packages
 	$(CC) $(SERVER_FLAGS) -c -o $@ $<
 
 -include $(wildcard $(B)/*/*/*.d $(B)/*/*.d $(B)/*.d)
