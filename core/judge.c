@@ -5,20 +5,47 @@
 #include <math.h>
 #include <rankd/judge.h>
 #include <rankd/paired.h>
+#include <stdlib.h>
 
-struct rk_verdict rk_judge(const double *before, const double *after, size_t n)
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The loss that most lists do not exceed. */
+static double usual_loss(const double *before, const double *after, size_t n, double *sorted)
+{
+    size_t lists = 0;
+    double usual;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!isnan(before[i]) && !isnan(after[i])) {
+            sorted[lists++] = before[i];
+        }
+    }
+    if (lists == 0) {
+        return 1;
+    }
+    qsort(sorted, lists, sizeof *sorted, ascending);
+    usual = sorted[(size_t)(RK_JUDGE_USUAL * (double)(lists - 1))];
+    return usual > 0 ? usual : 1;
+}
+
+static struct rk_verdict compare(const double *before, const double *after, size_t n, double bound)
 {
     struct rk_verdict verdict = {0};
     struct rk_paired paired = {0};
 
     for (size_t i = 0; i < n; i++) {
-        const double difference = after[i] - before[i];
-        if (isnan(difference)) {
+        const double was = fmin(before[i], bound), is = fmin(after[i], bound);
+        if (isnan(before[i]) || isnan(after[i])) {
             continue;
         }
-        rk_paired_add(&paired, difference);
-        verdict.before += before[i];
-        verdict.after += after[i];
+        rk_paired_add(&paired, is - was);
+        verdict.before += was;
+        verdict.after += is;
     }
     verdict.lists = paired.n;
     if (verdict.lists == 0) {
@@ -31,4 +58,13 @@ struct rk_verdict rk_judge(const double *before, const double *after, size_t n)
                     paired.mean > RK_JUDGE_WORSE * fabs(verdict.before) &&
                     paired.mean > RK_JUDGE_ERRORS * verdict.error;
     return verdict;
+}
+
+struct rk_verdict rk_judge(const double *before, const double *after, size_t n, double *work)
+{
+    const double usual = usual_loss(before, after, n, work);
+    const struct rk_verdict near = compare(before, after, n, usual);
+    const struct rk_verdict far = compare(before, after, n, RK_JUDGE_FAR * usual);
+
+    return far.worse && !near.worse ? far : near;
 }

@@ -38,6 +38,11 @@ void held_begin(struct held *held)
     held->kept_seen = held->seen;
 }
 
+size_t held_before(const struct held *held)
+{
+    return held->kept_n > held->first ? held->kept_n - held->first : 0;
+}
+
 void held_publish(struct held *held)
 {
     for (size_t i = held->first; i < held->first + held->n; i++) {

@@ -55,6 +55,9 @@ RK_MUST_CHECK enum rk_status held_enter(struct held *held, struct rk_group **gro
                                         const struct cut_list *at, struct held_list *left,
                                         struct rk_error *err);
 
+/** How many of the ring, from the oldest on, were in it when the step began. */
+size_t held_before(const struct held *held);
+
 /** The step is served: losses under it, where the judge looked, are those before the next. */
 void held_publish(struct held *held);
 

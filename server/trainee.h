@@ -27,6 +27,14 @@ struct trainee_watch {
 #define TRAINEE_GRADIENT_MAX  1e6
 #define TRAINEE_PARAMETER_MAX 1e4
 
+/*
+ * So many lists that cannot be learned from, and such a part of the step, and it is refused whole: of
+ * poison, what happens to stay within the limits is poison too (of 64 lists with raw numbers of 1e6,
+ * 24 to 40).
+ */
+#define TRAINEE_POISONED_MIN  8
+#define TRAINEE_POISONED_PART 4 /* one list of so many */
+
 #define TRAINEE_REFUSED_MAX 3 /* steps in a row, then the model is paused */
 
 /* A list whose turn it is to be learned from. */

@@ -37,7 +37,7 @@ RK_MUST_CHECK enum rk_status trainee_evaluate(struct trainee *t, struct rk_eval_
 /*
  * Learns from the groups of the cut on the learning copy, update by update; every 20th list is held
  * back, and learned from when it leaves the ring. An update that is not finite or beyond a limit is
- * taken back alone and its lists are put into quarantine; a step that has nothing else is refused.
+ * taken back alone and its lists are put into quarantine; a step that has little else is refused.
  *
  * @param upto  the step's to_seq. @return RK_OK; RK_NOMEM: take the step back.
  */

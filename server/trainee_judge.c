@@ -6,6 +6,17 @@
 #include <rankd/judge.h>
 #include <stdio.h>
 
+/*
+ * How many of the ring, from the oldest on, are asked: those that were in it before the step, for a
+ * list that came with it may be of the same poison; all where so large a step has left too few.
+ */
+static size_t judges(const struct held *held)
+{
+    const size_t n = held_before(held);
+
+    return n >= RK_JUDGE_LISTS_MIN ? n : held->n;
+}
+
 /* Losses of the lists held back, under what is served where that is not known, and what was learned. */
 static enum rk_status compare(struct trainee *t, double *before, double *after,
                               struct rk_error *err)
@@ -36,18 +47,20 @@ static enum rk_status compare(struct trainee *t, double *before, double *after,
 
 enum rk_status trainee_judge(struct trainee *t, struct step_result *result, struct rk_error *err)
 {
-    double before[HELD_LISTS], after[HELD_LISTS];
+    double before[HELD_LISTS], after[HELD_LISTS], work[HELD_LISTS];
     char why[RK_ERROR_TEXT_MAX];
     struct rk_error own = {0};
     enum rk_status status = RK_OK;
 
     if (!result->refused && result->learned.updates > 0 && t->held.n >= RK_JUDGE_LISTS_MIN) {
-        struct rk_verdict verdict;
+        struct rk_verdict verdict = {0};
         status = compare(t, before, after, &own);
-        verdict = rk_judge(before, after, t->held.n);
+        if (status == RK_OK) {
+            verdict = rk_judge(before, after, judges(&t->held), work);
+        }
         if (status == RK_DIVERGED) {
             trainee_refuse(t, result, "it makes scores of lists held back not finite");
-        } else if (status == RK_OK && verdict.worse) {
+        } else if (verdict.worse) {
             (void)snprintf(why, sizeof why,
                            "the loss of %zu lists held back rises from %.4g to %.4g", verdict.lists,
                            verdict.before, verdict.after);

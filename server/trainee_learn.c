@@ -161,6 +161,19 @@ void trainee_refuse(struct trainee *t, struct step_result *result, const char *r
     result->refused = true;
 }
 
+/*
+ * Nothing, or so little that the rest is of no good source either. Who asks for lists to be taken
+ * again has looked at them: what can be learned from is.
+ */
+static bool is_poisoned(const struct trainee *t, const struct step_result *result)
+{
+    const size_t n = result->quarantined.n;
+
+    return n > 0 &&
+           (result->learned.updates == 0 || (result->retry == 0 && n >= TRAINEE_POISONED_MIN &&
+                                             n * TRAINEE_POISONED_PART >= t->cut.n));
+}
+
 enum rk_status trainee_learn(struct trainee *t, int64_t upto, struct step_result *result,
                              struct rk_error *err)
 {
@@ -172,7 +185,7 @@ enum rk_status trainee_learn(struct trainee *t, int64_t upto, struct step_result
     if (status == RK_OK) {
         status = learn_turns(t, result, err);
     }
-    if (status == RK_OK && result->learned.updates == 0 && result->quarantined.n > 0) {
+    if (status == RK_OK && is_poisoned(t, result)) {
         trainee_refuse(t, result, result->reason);
     }
     return status;

@@ -10,6 +10,8 @@
 #define RK_JUDGE_LISTS_MIN 200  /* smaller tests refuse healthy steps */
 #define RK_JUDGE_WORSE     0.01 /* of the mean loss */
 #define RK_JUDGE_ERRORS    3.0  /* standard errors of the mean paired difference */
+#define RK_JUDGE_USUAL     0.9  /* of the lists have a usual loss before: at most u */
+#define RK_JUDGE_FAR       4.0  /* u: what a larger loss counts as, where damage is looked for */
 
 /* What a comparison of losses says. */
 struct rk_verdict {
@@ -22,11 +24,16 @@ struct rk_verdict {
 
 /**
  * Compares the losses of lists before and after a step, pair by pair.
- *     d_i = after_i - before_i;  error = sqrt(sum (d_i - mean d)^2 / (n - 1) / n)
+ *     d_i = min(after_i, b) - min(before_i, b);  error = sqrt(sum (d_i - mean d)^2 / (n - 1) / n)
+ * The bound b keeps few lists with enormous losses from drowning the rest in their error: by k such
+ * lists alone a mean is never more than sqrt(k) errors. It is tried twice, b = u for what happens to
+ * usual lists and b = 4 u for large damage, where u is the loss that 90 % of the lists had before (1
+ * where that is 0); the verdict is the first, or the second if only that is worse.
  *
  * @param before, after  (n); a list with a NaN on either side is left out.
- * Cost O(n). Threads: any.
+ * @param work  (n) scratch.
+ * Cost O(n log n). Threads: any.
  */
-struct rk_verdict rk_judge(const double *before, const double *after, size_t n);
+struct rk_verdict rk_judge(const double *before, const double *after, size_t n, double *work);
 
 #endif

@@ -1,0 +1,247 @@
+/*
+ * The paired test of the judge: its laws, its thresholds, and a twin that sorts and sums plainly.
+ */
+#include "test.h"
+
+#include <rankd/judge.h>
+#include <rankd/random.h>
+
+#define LISTS 256
+#define SEED  20261124
+
+struct losses {
+    double before[LISTS], after[LISTS];
+};
+
+/* Losses from 0.5 to 1.5; after: each changed by `rise` and noise of that size at most. */
+static void draw(struct losses *losses, uint64_t seed, double rise, double noise)
+{
+    struct rk_random random = {seed};
+
+    for (int i = 0; i < LISTS; i++) {
+        losses->before[i] = 0.5 + (double)rk_random_below(&random, 1001) / 1000;
+        losses->after[i] =
+            losses->before[i] + rise + noise * ((double)rk_random_below(&random, 2001) / 1000 - 1);
+    }
+}
+
+static struct rk_verdict judge(const struct losses *losses, size_t n)
+{
+    double work[LISTS];
+
+    return rk_judge(losses->before, losses->after, n, work);
+}
+
+/* ---- laws ---- */
+
+static void clear_rise_is_worse_and_a_fall_is_not(void **state)
+{
+    struct losses losses;
+
+    (void)state;
+    draw(&losses, SEED, 0.1, 0.1);
+    assert_true(judge(&losses, LISTS).worse);
+    draw(&losses, SEED, -0.1, 0.1);
+    assert_false(judge(&losses, LISTS).worse);
+}
+
+static void equal_losses_are_not_worse(void **state)
+{
+    struct losses losses;
+
+    (void)state;
+    draw(&losses, SEED, 0, 0);
+    const struct rk_verdict verdict = judge(&losses, LISTS);
+    assert_false(verdict.worse);
+    assert_true(verdict.before == verdict.after && verdict.error == 0);
+    losses = (struct losses){0};
+    assert_false(judge(&losses, LISTS).worse);
+}
+
+static void fewer_than_200_lists_are_never_worse(void **state)
+{
+    struct losses losses;
+
+    (void)state;
+    draw(&losses, SEED, 0.2, 0.01);
+    for (size_t n = 0; n < RK_JUDGE_LISTS_MIN; n++) {
+        assert_false(judge(&losses, n).worse);
+        assert_int_equal(judge(&losses, n).lists, n);
+    }
+    assert_true(judge(&losses, RK_JUDGE_LISTS_MIN).worse);
+}
+
+static void lists_without_a_loss_on_either_side_are_left_out(void **state)
+{
+    struct losses losses, others;
+    size_t n = 0;
+
+    (void)state;
+    draw(&losses, SEED, 0.05, 0.3);
+    for (size_t i = 0; i < LISTS; i++) {
+        if (i % 8 == 0) {
+            (i % 16 == 0 ? losses.before : losses.after)[i] = NAN;
+        } else {
+            others.before[n] = losses.before[i];
+            others.after[n++] = losses.after[i];
+        }
+    }
+    const struct rk_verdict with = judge(&losses, LISTS), without = judge(&others, n);
+    assert_int_equal(with.lists, n);
+    assert_memory_equal(&with, &without, sizeof with);
+    for (size_t i = 0; i < LISTS; i++) {
+        losses.after[i] = NAN;
+    }
+    assert_int_equal(judge(&losses, LISTS).lists, 0);
+    assert_false(judge(&losses, LISTS).worse);
+}
+
+/* ---- thresholds ---- */
+
+/* Losses of 1; after: half of them d + spread, half d - spread. All of it is exact in a double. */
+static struct rk_verdict judge_exact(double d, double spread)
+{
+    struct losses losses;
+
+    for (int i = 0; i < LISTS; i++) {
+        losses.before[i] = 1;
+        losses.after[i] = 1 + d + (i % 2 == 0 ? spread : -spread);
+    }
+    return judge(&losses, LISTS);
+}
+
+static void rise_of_one_percent_is_borne_and_more_is_not(void **state)
+{
+    (void)state;
+    assert_false(judge_exact(1.0 / 128 + 1.0 / 512, 0).worse); /* 0.0098 */
+    assert_true(judge_exact(1.0 / 128 + 1.0 / 256, 0).worse);  /* 0.0117 */
+}
+
+static void rise_of_three_errors_is_borne_and_more_is_not(void **state)
+{
+    const double d = 1.0 / 8;
+    /* error = spread / sqrt(255) */
+    const double spread = d * sqrt(LISTS - 1) / RK_JUDGE_ERRORS;
+
+    (void)state;
+    assert_false(judge_exact(d, spread * 1.01).worse);
+    assert_true(judge_exact(d, spread * 0.99).worse);
+    assert_close(judge_exact(d, spread).error, d / RK_JUDGE_ERRORS, 1e-9, 0);
+}
+
+/* ---- enormous losses ---- */
+
+/* Every list is a little worse; a few are so much worse that the mean's error is their size. */
+static void few_enormous_losses_do_not_hide_that_all_others_rise(void **state)
+{
+    struct losses losses;
+
+    (void)state;
+    draw(&losses, SEED, 0.1, 0.1);
+    for (int i = 0; i < 4; i++) {
+        losses.after[60 * i] = i % 2 == 0 ? 1e6 : 1e9;
+    }
+    assert_true(judge(&losses, LISTS).worse);
+    losses.before[0] = 1e9; /* poison in the ring that got better */
+    losses.after[0] = 1;
+    assert_true(judge(&losses, LISTS).worse);
+}
+
+static void few_enormous_losses_alone_are_no_proof(void **state)
+{
+    struct losses losses;
+
+    (void)state;
+    draw(&losses, SEED, 0, 0.1);
+    for (int i = 0; i < 2; i++) {
+        losses.after[60 * i] = 1e9;
+    }
+    assert_false(judge(&losses, LISTS).worse);
+}
+
+static void large_damage_to_a_part_of_the_lists_is_worse(void **state)
+{
+    struct losses losses;
+
+    (void)state;
+    draw(&losses, SEED, 0, 0.1);
+    for (int i = 0; i < LISTS; i += 16) {
+        losses.after[i] = 1e6;
+    }
+    assert_true(judge(&losses, LISTS).worse);
+}
+
+static void losses_that_were_all_zero_can_be_judged(void **state)
+{
+    struct losses losses = {0};
+
+    (void)state;
+    for (int i = 0; i < LISTS; i += 4) {
+        losses.after[i] = 1e300;
+    }
+    assert_true(judge(&losses, LISTS).worse);
+}
+
+/* ---- the twin ---- */
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Two passes over differences instead of one. */
+static bool twin_worse(const struct losses *losses, double bound)
+{
+    double d[LISTS], mean = 0, before = 0, squares = 0;
+
+    for (int i = 0; i < LISTS; i++) {
+        d[i] = fmin(losses->after[i], bound) - fmin(losses->before[i], bound);
+        mean += d[i] / LISTS;
+        before += fmin(losses->before[i], bound) / LISTS;
+    }
+    for (int i = 0; i < LISTS; i++) {
+        squares += (d[i] - mean) * (d[i] - mean);
+    }
+    return mean > 0.01 * before && mean > 3 * sqrt(squares / (LISTS - 1) / LISTS);
+}
+
+static void verdict_is_that_of_a_plain_twin(void **state)
+{
+    size_t worse = 0;
+
+    (void)state;
+    for (uint64_t seed = 0; seed < 400; seed++) {
+        struct losses losses;
+        double sorted[LISTS], u;
+        draw(&losses, SEED + seed, (double)(seed % 20) / 250, 0.3);
+        losses.after[seed % LISTS] = seed % 3 == 0 ? 50 : 0.1;
+        memcpy(sorted, losses.before, sizeof sorted);
+        qsort(sorted, LISTS, sizeof *sorted, ascending);
+        u = sorted[(LISTS - 1) * 9 / 10];
+        assert_int_equal(judge(&losses, LISTS).worse,
+                         twin_worse(&losses, u) || twin_worse(&losses, 4 * u));
+        worse += judge(&losses, LISTS).worse;
+    }
+    assert_true(worse > 100 && worse < 300); /* else one side is not tried */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(clear_rise_is_worse_and_a_fall_is_not),
+        cmocka_unit_test(equal_losses_are_not_worse),
+        cmocka_unit_test(fewer_than_200_lists_are_never_worse),
+        cmocka_unit_test(lists_without_a_loss_on_either_side_are_left_out),
+        cmocka_unit_test(rise_of_one_percent_is_borne_and_more_is_not),
+        cmocka_unit_test(rise_of_three_errors_is_borne_and_more_is_not),
+        cmocka_unit_test(few_enormous_losses_do_not_hide_that_all_others_rise),
+        cmocka_unit_test(few_enormous_losses_alone_are_no_proof),
+        cmocka_unit_test(large_damage_to_a_part_of_the_lists_is_worse),
+        cmocka_unit_test(losses_that_were_all_zero_can_be_judged),
+        cmocka_unit_test(verdict_is_that_of_a_plain_twin),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,278 @@
+/*
+ * The judge in a trainee's steps: a batch that turns the model round is refused whole and leaves
+ * nothing behind, and all of it comes out the same after recovery.
+ */
+#include "store_fixture.h"
+#include "test.h"
+#include "trainee_fixture.h"
+
+#include <rankd/judge.h>
+#include <rankd/random.h>
+
+#define FM     "{\"kind\":\"fm\"," LEARNING_SMALL "}"
+#define STEP   64 /* lists */
+#define FULL   90 /* steps, after which the ring is full */
+#define USERS  8U
+#define KINDS  4U /* of items: user u clicks on kind u % KINDS */
+#define ITEMS  5U
+#define LENGTH 1024
+
+/* ---- lists ---- */
+
+/* One item of the user's kind among others; clicked, or with all labels turned round. */
+static void write_list(struct rk_random *random, bool flipped, char list[LENGTH])
+{
+    const uint32_t user = rk_random_below(random, USERS), place = rk_random_below(random, ITEMS);
+    int n = snprintf(list, LENGTH, "{\"user\":{\"id\":\"u%u\"},\"items\":[", (unsigned)user);
+
+    for (uint32_t i = 0; i < ITEMS; i++) {
+        const bool liked = i == place;
+        const uint32_t kind = (user + (liked ? 0 : 1 + rk_random_below(random, KINDS - 1))) % KINDS;
+        n += snprintf(
+            list + n, LENGTH - (size_t)n, "%s{\"id\":\"i%u\",\"label\":%d}", i > 0 ? "," : "",
+            (unsigned)(KINDS * (i + ITEMS * rk_random_below(random, 2)) + kind), liked != flipped);
+    }
+    (void)snprintf(list + n, LENGTH - (size_t)n, "]}");
+}
+
+struct put {
+    int64_t model;
+    uint64_t seed;
+    bool flipped;
+};
+
+static enum rk_status put_step(struct store *store, void *context, struct rk_error *err)
+{
+    const struct put *put = context;
+    struct rk_random random = {put->seed};
+    enum rk_status status = RK_OK;
+
+    for (int i = 0; i < STEP && status == RK_OK; i++) {
+        char list[LENGTH];
+        write_list(&random, put->flipped, list);
+        const size_t length = strlen(list);
+        const char *payload = list;
+        struct store_batch batch = {
+            .model = put->model, .payload = &payload, .payload_n = &length, .n = 1};
+        status = store_put_batch(store, &batch, 1000000, err);
+    }
+    return status;
+}
+
+/* Puts the lists of one step and has it taken. */
+static void take(struct learning *l, struct trainee *t, uint64_t seed, bool flipped)
+{
+    struct put put = {l->model, seed, flipped};
+
+    learning_write(l, put_step, &put);
+    trained_catch_up(l, t);
+}
+
+static struct trainee *make_full(struct learning *l)
+{
+    struct trainee *t = trained_make(l, FM);
+
+    for (uint64_t i = 0; i < FULL; i++) {
+        take(l, t, i, false);
+    }
+    assert_int_equal(t->held.n, HELD_LISTS);
+    return t;
+}
+
+static struct store_step last(struct learning *l, const struct trainee *t)
+{
+    struct store_step row = {0};
+
+    assert_int_equal(trained_last_steps(l, t, &row, 1), 1);
+    return row;
+}
+
+/* ---- a step that is refused ---- */
+
+static void flipped_labels_are_refused_and_nothing_of_them_is_left(void **state)
+{
+    struct learning *l = *state;
+    struct trainee *t = make_full(l);
+    struct checkpoint_bytes before = trained_bytes(t);
+    char *held = trainee_held_text(t);
+
+    take(l, t, 1000, true);
+    char *now = trainee_held_text(t);
+    const struct store_step row = last(l, t);
+    assert_int_equal(row.outcome, STORE_QUARANTINED);
+    assert_non_null(strstr(row.reason, "lists held back rises"));
+    assert_int_equal(row.to_seq, learning_end(l));
+    assert_int_equal(atomic_load(&l->metrics.counter[METRIC_LISTS_QUARANTINED]), STEP);
+    trained_compare(t, &before);
+    assert_memory_equal(live_served(&t->served->live), live_learning(&t->served->live),
+                        rk_model_params(t->served->model) * sizeof(float));
+    assert_string_equal(now, held);
+    take(l, t, 1001, false);
+    assert_int_equal(last(l, t).outcome, STORE_PUBLISHED);
+    free(now);
+    free(held);
+    free(before.bytes);
+    trained_free(&t);
+}
+
+static void flipped_labels_are_learned_from_where_too_few_lists_are_held_back(void **state)
+{
+    struct learning *l = *state;
+    struct trainee *t = trained_make(l, FM);
+
+    for (uint64_t i = 0; i < 20; i++) {
+        take(l, t, i, false);
+    }
+    assert_true(t->held.n < RK_JUDGE_LISTS_MIN);
+    take(l, t, 1000, true);
+    assert_int_equal(last(l, t).outcome, STORE_PUBLISHED); /* so it is the judge that refuses */
+    trained_free(&t);
+}
+
+/* ---- too often ---- */
+
+static int64_t paused_in_store(struct learning *l)
+{
+    return fixture_read_number(l->path, "SELECT paused FROM model ORDER BY id DESC LIMIT 1");
+}
+
+static void third_refusal_in_a_row_pauses_with_its_row_or_not_at_all(void **state)
+{
+    struct learning *l = *state;
+    struct trainee *t = make_full(l);
+    struct trainee_tools tools = {.store = l->reader, .writer = l->writer, .metrics = &l->metrics};
+    struct put put = {l->model, 1002, true};
+    bool more;
+
+    take(l, t, 1000, true);
+    take(l, t, 1001, true);
+    assert_false(t->paused);
+    fixture_run_sql(l->path, "CREATE TRIGGER refuse BEFORE UPDATE OF paused ON model BEGIN "
+                             "SELECT RAISE(ABORT, 'refused'); END");
+    learning_write(l, put_step, &put);
+    const int64_t rows = fixture_read_number(l->path, "SELECT count(*) FROM step");
+    assert_status(trainee_step(t, &tools, learning_end(l), &more, NULL), RK_IO);
+    assert_int_equal(fixture_read_number(l->path, "SELECT count(*) FROM step"), rows);
+    assert_false(t->paused);
+    fixture_run_sql(l->path, "DROP TRIGGER refuse");
+    trained_catch_up(l, t);
+    assert_true(t->paused);
+    learning_close(l);
+    learning_open(l);
+    assert_int_equal(paused_in_store(l), 1);
+    assert_int_equal(atomic_load(&l->metrics.counter[METRIC_TRAINING_PAUSED]), 1);
+    trained_free(&t);
+}
+
+static void refusals_are_counted_anew_after_a_step_that_is_served(void **state)
+{
+    struct learning *l = *state;
+    struct trainee *t = make_full(l);
+
+    for (uint64_t i = 0; i < 4; i++) {
+        take(l, t, 1000 + i, i != 2);
+        assert_int_equal(last(l, t).outcome, i != 2 ? STORE_QUARANTINED : STORE_PUBLISHED);
+    }
+    assert_false(t->paused);
+    take(l, t, 1004, true);
+    assert_false(t->paused);
+    take(l, t, 1005, true);
+    assert_true(t->paused);
+    trained_free(&t);
+}
+
+/* ---- recovery ---- */
+
+/* From the newest checkpoint, and from the untrained start: parameters, and the ring. */
+static void check_again(struct learning *l, struct trainee **t)
+{
+    struct checkpoint_bytes expected = trained_bytes(*t);
+    char *held = trainee_held_text(*t), *now;
+    enum rk_status status;
+
+    trained_free(t);
+    *t = trained_find_again(l, &status);
+    assert_ok(status);
+    trained_compare(*t, &expected);
+    now = trainee_held_text(*t);
+    assert_string_equal(now, held);
+    trained_check_refold(l, t);
+    free(now);
+    now = trainee_held_text(*t);
+    assert_string_equal(now, held);
+    free(now);
+    free(held);
+    free(expected.bytes);
+}
+
+static void same_bytes_and_ring_come_from_a_checkpoint_with_a_full_ring(void **state)
+{
+    struct learning *l = *state;
+    struct trainee *t = make_full(l);
+
+    (void)trained_store(l, t);
+    for (uint64_t i = 0; i < 3; i++) {
+        take(l, t, 2000 + i, false);
+    }
+    check_again(l, &t);
+    take(l, t, 2003, true); /* judged by the ring that was cut again */
+    assert_int_equal(last(l, t).outcome, STORE_QUARANTINED);
+    trained_free(&t);
+}
+
+static void same_bytes_and_ring_come_after_a_refused_step(void **state)
+{
+    struct learning *l = *state;
+    struct trainee *t = make_full(l);
+
+    take(l, t, 1000, true);
+    (void)trained_store(l, t);
+    take(l, t, 1001, true);
+    take(l, t, 2000, false);
+    check_again(l, &t);
+    trained_free(&t);
+}
+
+/* ---- taken again ---- */
+
+static void lists_taken_again_are_judged_again_and_a_refold_repeats_it(void **state)
+{
+    struct learning *l = *state;
+    struct trainee *t = make_full(l);
+    struct trainee_tools tools = {.store = l->reader, .writer = l->writer, .metrics = &l->metrics};
+    struct store_step refused;
+
+    take(l, t, 1000, true);
+    assert_ok(store_get_step(l->reader, t->served->id, t->step, &refused, NULL));
+    char *held = trainee_held_text(t);
+    assert_ok(trainee_retry(t, &tools, &refused, NULL));
+    assert_int_equal(last(l, t).outcome, STORE_QUARANTINED); /* nothing has changed */
+    held_deinit(&t->held);                                   /* nobody to judge them */
+    assert_ok(trainee_retry(t, &tools, &refused, NULL));
+    const struct store_step row = last(l, t);
+    assert_int_equal(row.outcome, STORE_PUBLISHED);
+    assert_int_equal(row.retry, refused.id);
+    assert_int_equal(row.lists, STEP);
+    trained_check_refold(l, &t);
+    char *now = trainee_held_text(t);
+    assert_string_equal(now, held); /* they were counted before: none is held back */
+    free(now);
+    free(held);
+    free(refused.quarantined);
+    trained_free(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LEARNING_TEST(flipped_labels_are_refused_and_nothing_of_them_is_left),
+        LEARNING_TEST(flipped_labels_are_learned_from_where_too_few_lists_are_held_back),
+        LEARNING_TEST(third_refusal_in_a_row_pauses_with_its_row_or_not_at_all),
+        LEARNING_TEST(refusals_are_counted_anew_after_a_step_that_is_served),
+        LEARNING_TEST(same_bytes_and_ring_come_from_a_checkpoint_with_a_full_ring),
+        LEARNING_TEST(same_bytes_and_ring_come_after_a_refused_step),
+        LEARNING_TEST(lists_taken_again_are_judged_again_and_a_refold_repeats_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
