@@ -27,9 +27,9 @@ bool stream_open_movies(struct stream *stream, size_t n)
     return stream->movies != NULL;
 }
 
-void stream_open_planted(struct stream *stream, uint64_t seed)
+void stream_open_planted(struct stream *stream, size_t n, uint64_t seed)
 {
-    *stream = (struct stream){.random = seed};
+    *stream = (struct stream){.left = n, .random = seed};
 }
 
 void stream_close(struct stream *stream)
@@ -92,6 +92,10 @@ bool stream_next(struct stream *stream, struct stream_list *list)
     if (stream->movies != NULL) {
         return read_movies(stream->movies, list);
     }
+    if (stream->left == 0) {
+        return false;
+    }
+    stream->left--;
     plant(&stream->random, list);
     return true;
 }

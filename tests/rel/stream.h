@@ -20,18 +20,19 @@ struct stream_list {
 
 struct stream {
     FILE *movies; /* NULL: tastes are planted */
+    size_t left;  /* lists, where they are */
     uint64_t random;
 };
 
 /* Opens the first n lists of the movie stream. @return false: it is not to be had here. */
 bool stream_open_movies(struct stream *stream, size_t n);
 
-/* Lists of 40 users, each of whom clicks on what one quarter of 60 items is, four times of five. */
-void stream_open_planted(struct stream *stream, uint64_t seed);
+/* n lists of 40 users, each of whom clicks on what one quarter of 60 items is, four times of five. */
+void stream_open_planted(struct stream *stream, size_t n, uint64_t seed);
 
 void stream_close(struct stream *stream);
 
-/* The next list. @return false: there are no more; the planted ones do not end. */
+/* The next list. @return false: there are no more. */
 bool stream_next(struct stream *stream, struct stream_list *list);
 
 /* How a list is written. */
