@@ -38,15 +38,10 @@ void held_begin(struct held *held)
     held->kept_seen = held->seen;
 }
 
-size_t held_before(const struct held *held)
-{
-    return held->kept_n > held->first ? held->kept_n - held->first : 0;
-}
-
 void held_publish(struct held *held)
 {
     for (size_t i = held->first; i < held->first + held->n; i++) {
-        held->list[i].known = held->judged;
+        held->list[i].known = held->judged && i < held->kept_n;
         held->list[i].before = held->list[i].after;
     }
     held->judged = false;

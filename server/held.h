@@ -31,9 +31,9 @@ struct held {
     struct held_list *list; /* (first + n) the ring is list[first] ... */
     size_t first, n, capacity;
     int64_t seen;      /* lists of the model so far */
-    bool judged;       /* every list's `after` is of the step under way */
-    size_t kept_n;     /* as they were when the step began */
-    int64_t kept_seen; /* likewise */
+    size_t kept_n;     /* when the step began the ring was list[0] ... list[kept_n - 1] */
+    int64_t kept_seen; /* and `seen` this */
+    bool judged;       /* `after` of those is of what the step learned */
 };
 
 /** Frees what it owns. */
@@ -54,9 +54,6 @@ bool held_turn(struct held *held);
 RK_MUST_CHECK enum rk_status held_enter(struct held *held, struct rk_group **group,
                                         const struct cut_list *at, struct held_list *left,
                                         struct rk_error *err);
-
-/** How many of the ring, from the oldest on, were in it when the step began. */
-size_t held_before(const struct held *held);
 
 /** The step is served: losses under it, where the judge looked, are those before the next. */
 void held_publish(struct held *held);

@@ -57,6 +57,10 @@ void trainee_take_back(struct trainee *t);
 /* Steps refused in a row after one of an outcome; 0 again where that is once too often. */
 int trainee_refused(const struct trainee *t, enum store_outcome outcome);
 
+/* Counts them by the newest step rows: some may be from before the checkpoint that was loaded. */
+RK_MUST_CHECK enum rk_status trainee_recall_refused(struct trainee *t, struct store *store,
+                                                    struct rk_error *err);
+
 /* Cuts the lists a step put into quarantine again, with their events up to a log position. */
 RK_MUST_CHECK enum rk_status trainee_cut_again(struct trainee *t, struct store *store,
                                                const struct store_step *refused, int64_t upto,

@@ -5,35 +5,28 @@
 
 #include <rankd/judge.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /*
- * How many of the ring, from the oldest on, are asked: those that were in it before the step, for a
- * list that came with it may be of the same poison; all where so large a step has left too few.
+ * Losses of the lists that were held back when the step began, under what is served where that is not
+ * known, and what was learned: those that came with it may be of the same poison.
  */
-static size_t judges(const struct held *held)
-{
-    const size_t n = held_before(held);
-
-    return n >= RK_JUDGE_LISTS_MIN ? n : held->n;
-}
-
-/* Losses of the lists held back, under what is served where that is not known, and what was learned. */
 static enum rk_status compare(struct trainee *t, double *before, double *after,
                               struct rk_error *err)
 {
-    const struct live *live = &t->served->live;
+    struct live *live = &t->served->live;
     enum rk_status status = RK_OK;
 
-    for (size_t i = 0; i < t->held.n; i++) {
-        struct held_list *list = &t->held.list[t->held.first + i];
+    for (size_t i = 0; i < t->held.kept_n; i++) {
+        struct held_list *list = &t->held.list[i];
         if (!list->known) {
             status =
                 rk_learner_loss(t->learner, live_served(live), list->group, &list->before, err);
             list->known = status == RK_OK;
         }
         if (status == RK_OK) {
-            status = rk_learner_loss(t->learner, live_learning(&t->served->live), list->group,
-                                     &list->after, err);
+            status =
+                rk_learner_loss(t->learner, live_learning(live), list->group, &list->after, err);
         }
         if (status != RK_OK) {
             return status;
@@ -52,11 +45,11 @@ enum rk_status trainee_judge(struct trainee *t, struct step_result *result, stru
     struct rk_error own = {0};
     enum rk_status status = RK_OK;
 
-    if (!result->refused && result->learned.updates > 0 && t->held.n >= RK_JUDGE_LISTS_MIN) {
+    if (!result->refused && result->learned.updates > 0 && t->held.kept_n >= RK_JUDGE_LISTS_MIN) {
         struct rk_verdict verdict = {0};
         status = compare(t, before, after, &own);
         if (status == RK_OK) {
-            verdict = rk_judge(before, after, judges(&t->held), work);
+            verdict = rk_judge(before, after, t->held.kept_n, work);
         }
         if (status == RK_DIVERGED) {
             trainee_refuse(t, result, "it makes scores of lists held back not finite");
@@ -79,4 +72,24 @@ int trainee_refused(const struct trainee *t, enum store_outcome outcome)
     return outcome == STORE_PUBLISHED     ? 0
            : outcome == STORE_QUARANTINED ? (t->refused + 1) % TRAINEE_REFUSED_MAX
                                           : t->refused;
+}
+
+enum rk_status trainee_recall_refused(struct trainee *t, struct store *store, struct rk_error *err)
+{
+    enum {
+        NEWEST = 64
+    };
+    struct store_step *rows = calloc(NEWEST, sizeof *rows);
+    size_t n = NEWEST;
+    enum rk_status status = rows != NULL
+                                ? store_list_steps(store, t->served->id, 0, true, rows, &n, err)
+                                : rk_fail(err, RK_NOMEM, "out of memory for recovery");
+
+    t->refused = 0;
+    for (size_t i = status == RK_OK ? n : 0; i-- > 0;) {
+        t->refused = trainee_refused(t, rows[i].outcome);
+        free(rows[i].quarantined);
+    }
+    free(rows);
+    return status;
 }

@@ -171,7 +171,6 @@ enum rk_status trainee_recover(struct trainee *trainee, struct store *store, str
     struct recovery r = {.t = trainee, .store = store};
     enum rk_status status = lineage_read(store, trainee->served->id, &r.lineage, err);
 
-    trainee->refused = 0;
     if (status == RK_OK) {
         status = load_base(&r, r.lineage.n_activations, INT64_MAX, err);
     }
@@ -180,6 +179,9 @@ enum rk_status trainee_recover(struct trainee *trainee, struct store *store, str
     }
     if (status == RK_OK) {
         status = trainee_recall_config(trainee, store, INT64_MAX, err);
+    }
+    if (status == RK_OK) {
+        status = trainee_recall_refused(trainee, store, err);
     }
     if (status == RK_OK) {
         status = store_last_version(store, trainee->served->id, &trainee->last_version, err);

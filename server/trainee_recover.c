@@ -157,7 +157,6 @@ enum rk_status trainee_repeat_step(struct trainee *t, struct store *store,
         trainee_publish(t, row->version);
     }
     failpoint(FAILPOINT_STEP_REPEATED);
-    t->refused = trainee_refused(t, row->outcome);
     t->step = row->id;
     trainee_move_on(t, &range);
     return RK_OK;

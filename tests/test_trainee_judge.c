@@ -115,6 +115,25 @@ static void flipped_labels_are_refused_and_nothing_of_them_is_left(void **state)
     trained_free(&t);
 }
 
+/* A quarter of the ring leaves for lists of its own. */
+static void step_that_replaces_much_of_the_ring_is_judged_too(void **state)
+{
+    struct learning *l = *state;
+    struct trainee *t = trained_make(l, "{\"kind\":\"fm\"," LEARNING_SMALL
+                                        ",\"training\":{\"batch_groups\":2000}}");
+
+    for (uint64_t i = 0; i < FULL; i++) {
+        take(l, t, i, false);
+    }
+    for (uint64_t i = 0; i < 20; i++) {
+        learning_write(l, put_step, &(struct put){l->model, 1000 + i, true});
+    }
+    trained_catch_up(l, t);
+    assert_int_equal(last(l, t).lists, 20 * STEP);
+    assert_int_equal(last(l, t).outcome, STORE_QUARANTINED);
+    trained_free(&t);
+}
+
 static void flipped_labels_are_learned_from_where_too_few_lists_are_held_back(void **state)
 {
     struct learning *l = *state;
@@ -126,6 +145,57 @@ static void flipped_labels_are_learned_from_where_too_few_lists_are_held_back(vo
     assert_true(t->held.n < RK_JUDGE_LISTS_MIN);
     take(l, t, 1000, true);
     assert_int_equal(last(l, t).outcome, STORE_PUBLISHED); /* so it is the judge that refuses */
+    trained_free(&t);
+}
+
+/* ---- poison in part ---- */
+
+/* What x weighs is 0 until it is learned: so every list with x of 1e6 has its full gradient. */
+#define RAW                                                                                        \
+    "{\"kind\":\"fm\",\"features\":{\"bits\":10,\"numbers\":\"raw\"},\"dim\":3,\"use_ids\":false}"
+#define PLAIN "{\"items\":[{\"id\":\"a\",\"label\":1,\"features\":{\"brand\":\"b\"}},\"b\"]}"
+#define POISON                                                                                     \
+    "{\"items\":[{\"id\":\"a\",\"label\":1,\"weight\":1e6,\"features\":{\"x\":1e6}},\"b\"]}"
+
+/* A step of so many lists, some of which are far too large. */
+static struct store_step take_mixed(struct learning *l, struct trainee *t, int plain, int poisoned)
+{
+    for (int i = 0; i < plain + poisoned; i++) {
+        (void)learning_batch(l, i < plain ? PLAIN : POISON);
+    }
+    trained_catch_up(l, t);
+    return last(l, t);
+}
+
+static void few_lists_that_cannot_be_learned_from_leave_the_rest_alone(void **state)
+{
+    struct learning *l = *state;
+    struct trainee *t = trained_make(l, RAW);
+
+    assert_int_equal(take_mixed(l, t, 1, 7).outcome, STORE_PUBLISHED);
+    assert_int_equal(atomic_load(&l->metrics.counter[METRIC_LISTS_QUARANTINED]), 7);
+    assert_int_equal(take_mixed(l, t, 25, 8).outcome, STORE_PUBLISHED);
+    assert_int_equal(atomic_load(&l->metrics.counter[METRIC_LISTS_QUARANTINED]), 7 + 8);
+    trained_check_refold(l, &t);
+    trained_free(&t);
+}
+
+static void where_a_quarter_cannot_be_learned_from_nothing_is_unless_asked_for(void **state)
+{
+    struct learning *l = *state;
+    struct trainee *t = trained_make(l, RAW);
+    struct trainee_tools tools = {.store = l->reader, .writer = l->writer, .metrics = &l->metrics};
+    struct checkpoint_bytes before = trained_bytes(t);
+    struct store_step refused;
+
+    assert_int_equal(take_mixed(l, t, 24, 8).outcome, STORE_QUARANTINED);
+    trained_compare(t, &before);
+    assert_ok(store_get_step(l->reader, t->served->id, t->step, &refused, NULL));
+    assert_ok(trainee_retry(t, &tools, &refused, NULL));
+    assert_int_equal(last(l, t).outcome, STORE_PUBLISHED);
+    trained_check_refold(l, &t);
+    free(refused.quarantined);
+    free(before.bytes);
     trained_free(&t);
 }
 
@@ -233,6 +303,24 @@ static void same_bytes_and_ring_come_after_a_refused_step(void **state)
     trained_free(&t);
 }
 
+static void refusals_before_the_checkpoint_count_after_a_restart_too(void **state)
+{
+    struct learning *l = *state;
+    struct trainee *t = make_full(l);
+    enum rk_status status;
+
+    take(l, t, 1000, true);
+    take(l, t, 1001, true);
+    (void)trained_store(l, t);
+    trained_free(&t);
+    t = trained_find_again(l, &status);
+    assert_ok(status);
+    assert_false(t->paused);
+    take(l, t, 1002, true);
+    assert_true(t->paused);
+    trained_free(&t);
+}
+
 /* ---- taken again ---- */
 
 static void lists_taken_again_are_judged_again_and_a_refold_repeats_it(void **state)
@@ -266,11 +354,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LEARNING_TEST(flipped_labels_are_refused_and_nothing_of_them_is_left),
+        LEARNING_TEST(step_that_replaces_much_of_the_ring_is_judged_too),
         LEARNING_TEST(flipped_labels_are_learned_from_where_too_few_lists_are_held_back),
+        LEARNING_TEST(few_lists_that_cannot_be_learned_from_leave_the_rest_alone),
+        LEARNING_TEST(where_a_quarter_cannot_be_learned_from_nothing_is_unless_asked_for),
         LEARNING_TEST(third_refusal_in_a_row_pauses_with_its_row_or_not_at_all),
         LEARNING_TEST(refusals_are_counted_anew_after_a_step_that_is_served),
         LEARNING_TEST(same_bytes_and_ring_come_from_a_checkpoint_with_a_full_ring),
         LEARNING_TEST(same_bytes_and_ring_come_after_a_refused_step),
+        LEARNING_TEST(refusals_before_the_checkpoint_count_after_a_restart_too),
         LEARNING_TEST(lists_taken_again_are_judged_again_and_a_refold_repeats_it),
     };
 
