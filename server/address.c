@@ -5,11 +5,15 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define FLAGS_AT 13 /* in the head of a TCP segment */
+#define FLAG_SYN 2
 
 /* getaddrinfo takes "+80" and " 80" for a port, and 65616 for 80. */
 static bool is_port(const char *text)
@@ -78,4 +82,16 @@ enum rk_status address_listen(const char *text, int *fd, uint16_t *port, struct 
     }
     freeaddrinfo(address);
     return status;
+}
+
+void address_shut(int fd)
+{
+    /* Of a TCP segment, the flags: what begins a connection is dropped, all else taken whole. */
+    struct sock_filter code[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_AT),
+                                 BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, FLAG_SYN, 0, 1),
+                                 BPF_STMT(BPF_RET | BPF_K, 0),
+                                 BPF_STMT(BPF_RET | BPF_K, UINT32_MAX)};
+    const struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }

@@ -24,4 +24,10 @@ RK_MUST_CHECK enum rk_status address_parse(const char *text, struct addrinfo **a
 RK_MUST_CHECK enum rk_status address_listen(const char *text, int *fd, uint16_t *port,
                                             struct rk_error *err);
 
+/**
+ * Lets nobody new in at a listening socket: who asks from now on is not heard, who has asked before can
+ * still be accepted. Closing it instead would reset those that nobody has accepted yet.
+ */
+void address_shut(int fd);
+
 #endif

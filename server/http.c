@@ -20,8 +20,8 @@
 
 #define CONNECTION_MEMORY ((size_t)32 << 10) /* head of a request; its body is gathered outside */
 #define IDLE_S            15
-#define REQUEST_ID_MAX    64
 #define SEND_MS           1000 /* for the last answers, once the rest of the server has ended */
+#define DOOR_MS           20   /* for those who were just connecting */
 #define QUIET_NS          INT64_C(50000000) /* those let in last have sent their requests by then */
 
 struct http {
@@ -48,7 +48,7 @@ struct request {
     bool large; /* its body is counted apart from the pool */
     char *path;
     char query[API_QUERY_MAX];
-    char request_id[REQUEST_ID_MAX + 1];
+    char request_id[HTTP_REQUEST_ID_MAX + 1];
     char *body;
     size_t body_n, body_room, limit;
     size_t seen_n; /* of the body, kept or not */
@@ -56,20 +56,12 @@ struct request {
 
 /* ---- the head ---- */
 
-static bool is_sane_id(const char *id)
-{
-    const size_t n = id != NULL ? strlen(id) : 0;
-
-    return n >= 1 && n <= REQUEST_ID_MAX &&
-           strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
-}
-
 /* The caller's id if it is a sane one, else a new one. */
 static void name_request(struct request *request, const char *given)
 {
     char made[ULID_TEXT] = "";
 
-    if (is_sane_id(given)) {
+    if (given != NULL) {
         memcpy(request->request_id, given, strlen(given) + 1);
     } else if (ulid_make(clock_unix_ms(), made)) {
         memcpy(request->request_id, made, sizeof made);
@@ -434,13 +426,13 @@ uint16_t http_port(const struct http *http)
 }
 
 /* Takes in those who connected before the listener closed its door. */
-static void adopt_backlog(struct http *http, int fd)
+static void adopt_backlog(struct http *http)
 {
     struct sockaddr_storage address;
     socklen_t length = sizeof address;
     int client;
 
-    while ((client = accept4(fd, (struct sockaddr *)&address, &length,
+    while ((client = accept4(http->door, (struct sockaddr *)&address, &length,
                              SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
         if (MHD_add_connection(http->daemon, client, (struct sockaddr *)&address, length) !=
             MHD_YES) {
@@ -458,6 +450,7 @@ static void await_answers(struct http *http, int64_t wait_ms, int64_t quiet_ns)
     int64_t now_ns, quiet_since_ns = clock_monotonic_ns();
 
     while ((now_ns = clock_monotonic_ns()) < end_ns) {
+        adopt_backlog(http);
         if (atomic_load(&http->under_way) > 0) {
             quiet_since_ns = now_ns;
         } else if (now_ns - quiet_since_ns >= quiet_ns) {
@@ -474,7 +467,8 @@ size_t http_drain(struct http *http, int64_t wait_ms)
     }
     http->door = MHD_quiesce_daemon(http->daemon);
     if (http->door >= 0) {
-        adopt_backlog(http, http->door);
+        address_shut(http->door);
+        await_answers(http, DOOR_MS, INT64_MAX);
         (void)shutdown(http->door, SHUT_RDWR); /* closed once no worker can look at it any more */
     }
     await_answers(http, wait_ms, QUIET_NS);

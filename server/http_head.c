@@ -62,6 +62,14 @@ static bool accepts_json(const char *accept)
     return false;
 }
 
+static bool is_sane_id(const char *id)
+{
+    const size_t n = strlen(id);
+
+    return n >= 1 && n <= HTTP_REQUEST_ID_MAX &&
+           strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
+}
+
 void http_head_add(struct http_head *head, const char *name, const char *value)
 {
     value = value != NULL ? value : "";
@@ -79,7 +87,7 @@ void http_head_add(struct http_head *head, const char *name, const char *value)
     } else if (strcasecmp(name, "Content-Type") == 0) {
         head->content_type = value;
     } else if (strcasecmp(name, "X-Request-Id") == 0) {
-        head->request_id = value;
+        head->request_id = is_sane_id(value) ? value : NULL;
     } else if (strcasecmp(name, "Accept") == 0 && value[0] != '\0') {
         head->has_accept = true;
         head->accepts_json = head->accepts_json || accepts_json(value);

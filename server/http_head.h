@@ -13,14 +13,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define HTTP_HEADERS_MAX 64
+#define HTTP_HEADERS_MAX    64
+#define HTTP_REQUEST_ID_MAX 64
 
 /* Zero it, add all headers, then judge. Texts are borrowed. */
 struct http_head {
     const char *content_type; /* or NULL, as all below */
     const char *content_length;
     const char *transfer_encoding;
-    const char *request_id;
+    const char *request_id;        /* a sane one */
     bool has_accept, accepts_json; /* json: or NDJSON, or anything */
     size_t n_headers, n_hosts, n_lengths, n_codings;
     bool bad_name, bad_value;
