@@ -78,8 +78,7 @@ void fold_forget(const char *path)
     sqlite3 *db = dbfile_open(path);
 
     dbfile_run(db, "DELETE FROM checkpoint_chunk WHERE checkpoint IN "
-                   "(SELECT id FROM checkpoint WHERE source = 'training' "
-                   "AND id NOT IN (SELECT checkpoint FROM activation))");
+                   "(SELECT id FROM checkpoint WHERE source = 'training')");
     dbfile_close(db);
 }
 
