@@ -24,7 +24,9 @@ uint64_t rel_seed(void)
     const char *text = getenv("RANKD_SEED");
     const uint64_t seed = text != NULL ? strtoull(text, NULL, 10) : USUAL_SEED;
 
+    (void)setenv("CMOCKA_TEST_ABORT", "1", 0);
     printf("seed %llu (repeat with RANKD_SEED)\n", (unsigned long long)seed);
+    (void)fflush(stdout);
     return seed | 1;
 }
 

@@ -15,7 +15,10 @@
  */
 uint64_t rel_count(const char *name, uint64_t usual);
 
-/* RANKD_SEED from the environment, else a fixed one; printed, so that a run can be repeated. */
+/*
+ * RANKD_SEED from the environment, else a fixed one; printed, so that a run can be repeated. From then
+ * on an assertion that fails, outside of a cmocka test as it is, says which before it ends the program.
+ */
 uint64_t rel_seed(void);
 
 /* A pseudo-random number below n (> 0). @param state  any number but 0 to start. */
