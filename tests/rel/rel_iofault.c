@@ -264,16 +264,26 @@ static void run(struct try *try, const struct point *point)
     fault_stop();
 }
 
-/* The process of a try. */
+static void try_free(struct try *try)
+{
+    api_fixture_forget(&try->fixture);
+    temp_folder_remove(&try->fixture.folder);
+    ledger_deinit(&try->ledger);
+    free(try);
+}
+
+/* The process of a try; what leaks in it is found where its end is looked at. */
 static void be_child(const struct point *point, int to)
 {
     struct try *try = calloc(1, sizeof *try);
+    bool told;
 
     assert_non_null(try);
     (void)alarm(PATIENCE_S);
     run(try, point);
-    temp_folder_remove(&try->fixture.folder);
-    _exit(write(to, &try->report, sizeof try->report) == sizeof try->report ? 0 : 1);
+    told = write(to, &try->report, sizeof try->report) == sizeof try->report;
+    try_free(try);
+    exit(told ? 0 : 1);
 }
 
 /* @return false: it crashed or hung. */
@@ -284,6 +294,7 @@ static bool try_point(const struct point *point, struct report *report)
     pid_t child;
 
     assert_int_equal(pipe(ends), 0);
+    (void)fflush(NULL);
     child = fork();
     assert_true(child >= 0);
     if (child == 0) {
@@ -391,6 +402,7 @@ static bool control_fails(void)
 {
     struct try *try = calloc(1, sizeof *try);
     sqlite3 *db;
+    bool seen;
 
     assert_non_null(try);
     prepare(try, SCENE_LIFE);
@@ -401,8 +413,9 @@ static bool control_fails(void)
     dbfile_run(db, "UPDATE event SET event_id = 'gone' WHERE event_id = 'r1'");
     dbfile_close(db);
     check(try);
-    temp_folder_remove(&try->fixture.folder);
-    return try->report.false_ack == 1 && try->report.unlogged == 0;
+    seen = try->report.false_ack == 1 && try->report.unlogged == 0;
+    try_free(try);
+    return seen;
 }
 
 /* TRY="scene kind nth lasting", numbers as in the tables: that one alone. */
