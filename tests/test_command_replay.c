@@ -12,6 +12,7 @@
 #include <sysexits.h>
 
 #define TEXT_MAX 65536
+#define TAIL     600 /* of what a server wrote that is shown where it ended badly */
 #define FM       "{\"kind\": \"fm\", \"features\": {\"bits\": 8}, \"dim\": 4"
 #define JOINT                                                                                      \
     "{\"kind\": \"joint\", \"features\": {\"bits\": 8}, \"users\": {\"bits\": 6}, "                \
@@ -58,9 +59,16 @@ static void start(struct life *life)
 /* Ends the server: by SIGTERM, or at once. */
 static void end(struct life *life, int signal)
 {
+    int code;
     http_client_deinit(&life->client);
     server_signal(&life->server, signal);
-    assert_int_equal(server_end(&life->server), signal == SIGKILL ? 128 + SIGKILL : 0);
+    (void)server_await(&life->server, "\001"); /* until it writes no more */
+    (void)snprintf(life->text, sizeof life->text, "%s", life->server.text);
+    code = server_end(&life->server);
+    if (code != (signal == SIGKILL ? 128 + SIGKILL : 0)) {
+        const size_t n = strlen(life->text), shown = n < TAIL ? n : TAIL;
+        fail_msg("the server ended with %d: %s", code, life->text + n - shown);
+    }
 }
 
 /* Runs the binary; its output into life->text. */
