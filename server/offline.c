@@ -71,20 +71,12 @@ static bool equals(const struct model_config *config, const char *stored_text)
 static int recover_model(struct offline *o, const struct store_model *row,
                          const struct model_config *config)
 {
-    struct model_config stored;
-    struct problem problem = {0};
     struct rk_error err = {0};
-    enum rk_status status;
+    enum rk_status status = trainee_open(row, 0, 1, &o->trainee, &err);
 
-    if (!model_config_parse(row->config, strlen(row->config), &stored, &problem)) {
-        return offline_fail(o->options, EX_DATAERR, "the stored configuration of \"%s\": %s",
-                            row->name, problem.detail);
-    }
-    status = served_create(row->name, &stored, 0, 1, &o->served, &err);
     if (status == RK_OK) {
-        o->served->id = row->id;
+        o->served = o->trainee->served;
         atomic_store(&o->served->state, row->paused ? MODEL_PAUSED : MODEL_IDLE);
-        status = trainee_create(o->served, row->seq, &o->trainee, &err);
     }
     if (status == RK_OK) {
         status = trainee_recover(o->trainee, o->store, &err);

@@ -214,6 +214,9 @@ static void every_ranking_of_a_life_with_everything_in_it_is_served_again(void *
     check_all(life); /* also from the write-ahead log that it left */
     start(life);
     live(life, 3);
+    http_must(&life->client, "PATCH", "/v1/models/small",
+              "{\"learning_rate\": 0.02, \"labels\": {\"click\": 2}}");
+    live(life, 3);
     http_must(&life->client, "POST", "/v1/models/small/activate", "{\"version\": 0}");
     http_must(&life->client, "POST", "/v1/models/joint/activate", "{\"version\": 0}");
     live(life, 4);
@@ -225,6 +228,8 @@ static void every_ranking_of_a_life_with_everything_in_it_is_served_again(void *
     http_must(&life->client, "DELETE", "/v1/models/waiting", NULL);
     end(life, SIGTERM);
     check_all(life);
+    assert_int_equal(RUN(life, "replay", "--db", life->db, "--model", "small"), EX_OK);
+    assert_non_null(strstr(life->text, "stored came out to the bit"));
     print_message("rankings served again, identical: %d\n", life->rankings);
 }
 
