@@ -150,8 +150,10 @@ CREATE TABLE checkpoint_chunk (
     bytes      BLOB    NOT NULL,
     PRIMARY KEY (checkpoint, n)
 ) STRICT;
+-- Checkpoints without a row whose chunks are being removed, one after the other.
+CREATE TABLE checkpoint_dropped (id INTEGER PRIMARY KEY) STRICT;
 CREATE TRIGGER checkpoint_gone AFTER DELETE ON checkpoint BEGIN
-    DELETE FROM checkpoint_chunk WHERE checkpoint = old.id;
+    INSERT INTO checkpoint_dropped (id) VALUES (old.id);
 END;
 
 -- "Serve that checkpoint from here on": learning goes on from seq.

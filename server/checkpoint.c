@@ -95,10 +95,47 @@ struct storing {
     struct checkpoint_bytes file;
     struct store_checkpoint row;
     int64_t chunk;                       /* the next one */
+    bool sweep;                          /* older ones have lost their rows */
     struct store_activation *activation; /* put with the row; NULL: none */
     checkpoint_stored stored;
     void *context;
 };
+
+/* Chunks on their way out of it: as a checkpoint's on their way in. */
+struct sweeping {
+    struct writer_job job;
+    struct writer *writer;
+    bool more;
+};
+
+static enum rk_status sweeping_run(struct writer_job *job, struct store *store,
+                                   struct rk_error *err)
+{
+    return store_drop_chunk(store, &((struct sweeping *)job)->more, err);
+}
+
+static void sweeping_done(struct writer_job *job, const struct writer_outcome *outcome)
+{
+    struct sweeping *s = (struct sweeping *)job;
+
+    if (outcome->err.status != RK_OK || !s->more || !writer_submit(s->writer, &s->job)) {
+        free(s);
+    }
+}
+
+void checkpoint_sweep(struct writer *writer)
+{
+    struct sweeping *s = calloc(1, sizeof *s);
+
+    if (s == NULL) {
+        return;
+    }
+    *s = (struct sweeping){.job = {.run = sweeping_run, .done = sweeping_done, .weight = 1},
+                           .writer = writer};
+    if (!writer_submit(writer, &s->job)) {
+        free(s);
+    }
+}
 
 static size_t chunks_of(const struct storing *storing)
 {
@@ -127,7 +164,7 @@ static enum rk_status storing_run(struct writer_job *job, struct store *store, s
             status = store_put_activation(store, s->activation, s->row.time_ms, err);
         }
         if (status == RK_OK) {
-            status = store_trim_checkpoints(store, s->row.model, s->row.time_ms, err);
+            status = store_trim_checkpoints(store, s->row.model, s->row.time_ms, &s->sweep, err);
         }
     }
     return status;
@@ -143,6 +180,9 @@ static void storing_done(struct writer_job *job, const struct writer_outcome *ou
         return;
     }
     failpoint(FAILPOINT_CHECKPOINT_STORED);
+    if (outcome->err.status == RK_OK && s->sweep) {
+        checkpoint_sweep(s->writer);
+    }
     s->stored(s->context, &s->row, &outcome->err);
     free(s->row.metrics);
     free(s->row.held);
@@ -189,6 +229,9 @@ enum rk_status checkpoint_put(struct writer *writer, const struct checkpoint_byt
         if (outcome.err.status != RK_OK) {
             return rk_fail(err, outcome.err.status, "%s", outcome.err.text);
         }
+    }
+    if (s.sweep) {
+        checkpoint_sweep(writer);
     }
     *row = s.row;
     return RK_OK;

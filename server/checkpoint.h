@@ -78,6 +78,12 @@ RK_MUST_CHECK enum rk_status checkpoint_load(struct store *store,
 RK_MUST_CHECK enum rk_status
 checkpoint_verify(struct store *store, const struct store_checkpoint *row, struct rk_error *err);
 
+/**
+ * Starts removing the chunks of checkpoints that have lost their rows, one a transaction. Where the
+ * writer does not take more it ends early: the next sweep goes on with what is left. Threads: any.
+ */
+void checkpoint_sweep(struct writer *writer);
+
 /*
  * Called when a checkpoint is in the store (err->status RK_OK) or could not be put there. In the
  * writer thread.

@@ -164,8 +164,10 @@ static enum rk_status start_store(struct service *service, struct rk_error *err)
     }
     if (status != RK_OK) {
         store_close(&store);
+        return status;
     }
-    return status;
+    checkpoint_sweep(service->writer);
+    return RK_OK;
 }
 
 static enum rk_status start_trainer(struct service *service, size_t n_slots, struct rk_error *err)

@@ -43,10 +43,10 @@ void store_unlock(struct store_lock **lock);
 /**
  * Opens the writing connection: makes the file if it is missing, checks that it is rankd's,
  * migrates it (one transaction a step with user_version inside; a copy <path>.before-<number of the
- * next> is made first when a file with data has to be migrated), removes orphan chunks. A file of at
- * most 256 MiB is read through for damage first; whatever its size, a write-ahead log beside it has to
- * be its own. WAL, synchronous=FULL, foreign_keys, and limits on lengths, statements and attached
- * files.
+ * next> is made first when a file with data has to be migrated), drops checkpoints without a row. A
+ * file of at most 256 MiB is read through for damage first; whatever its size, a write-ahead log
+ * beside it has to be its own. WAL, synchronous=FULL, foreign_keys, and limits on lengths,
+ * statements and attached files.
  *
  * @pre the lock is held.
  * @return RK_OK; RK_CORRUPT: not a database, another application's, or damaged; RK_MISMATCH: a

@@ -27,14 +27,15 @@ static enum store_source source_of(const struct sql *sql, int column)
 /* ---- storing ---- */
 
 /*
- * The largest id ever given out that anything remembers: of a checkpoint, of one in the making, or
- * by an activation.
+ * The largest id ever given out that anything remembers: of a checkpoint, of one in the making or
+ * on its way out, or by an activation.
  */
 static enum rk_status last_id(struct store *store, int64_t *id, struct rk_error *err)
 {
     struct sql sql =
         sql_start(store, "SELECT max(coalesce((SELECT max(id) FROM checkpoint), 0), "
                          "coalesce((SELECT max(checkpoint) FROM checkpoint_chunk), 0), "
+                         "coalesce((SELECT max(id) FROM checkpoint_dropped), 0), "
                          "coalesce((SELECT max(after_checkpoint) FROM activation), 0))");
     int64_t stored = sql_step(&sql) ? sqlite3_column_int64(sql.stmt, 0) : 0;
     enum rk_status status = sql_end(&sql, err);
@@ -94,12 +95,10 @@ enum rk_status store_put_checkpoint(struct store *store, const struct store_chec
     return sql_run(&sql, err);
 }
 
-/*
- * The newest of an hour or a day stands for it, so that what the hour keeps, the day keeps too. A
- * trigger takes the chunks along.
- */
-enum rk_status store_trim_checkpoints(struct store *store, int64_t model, int64_t now_ms,
-                                      struct rk_error *err)
+/* ---- removing ---- */
+
+static enum rk_status delete_rows(struct store *store, int64_t model, int64_t now_ms,
+                                  struct rk_error *err)
 {
     struct sql sql = sql_start(
         store, "DELETE FROM checkpoint WHERE id IN (SELECT id FROM (SELECT id, source, time_ms, "
@@ -113,6 +112,45 @@ enum rk_status store_trim_checkpoints(struct store *store, int64_t model, int64_
     sql_bind_int(&sql, model);
     sql_bind_int(&sql, now_ms);
     return sql_run(&sql, err);
+}
+
+/*
+ * The newest of an hour or a day stands for it, so that what the hour keeps, the day keeps too. A
+ * trigger notes what has lost its row: all chunks of a large one at once would take seconds, in which
+ * nobody is acknowledged anything.
+ */
+enum rk_status store_trim_checkpoints(struct store *store, int64_t model, int64_t now_ms,
+                                      bool *chunks, struct rk_error *err)
+{
+    enum rk_status status = delete_rows(store, model, now_ms, err);
+    if (status != RK_OK) {
+        return status;
+    }
+    struct sql sql = sql_start(store, "SELECT 1 FROM checkpoint_dropped LIMIT 1");
+    const bool some = sql_step(&sql);
+    status = sql_end(&sql, err);
+    if (status == RK_OK) {
+        *chunks = some;
+    }
+    return status;
+}
+
+enum rk_status store_drop_chunk(struct store *store, bool *more, struct rk_error *err)
+{
+    struct sql chunk = sql_start(
+        store, "DELETE FROM checkpoint_chunk WHERE rowid = (SELECT chunk.rowid FROM "
+               "checkpoint_dropped AS dropped JOIN checkpoint_chunk AS chunk ON chunk.checkpoint = "
+               "dropped.id ORDER BY dropped.id, chunk.n LIMIT 1)");
+    enum rk_status status = sql_run(&chunk, err);
+    const bool found = sqlite3_changes(store->db) > 0;
+    if (status == RK_OK && !found) {
+        struct sql done = sql_start(store, "DELETE FROM checkpoint_dropped");
+        status = sql_run(&done, err);
+    }
+    if (status == RK_OK) {
+        *more = found;
+    }
+    return status;
 }
 
 /* ---- reading ---- */

@@ -90,7 +90,9 @@ static enum rk_status use_wal(struct store *store, struct rk_error *err)
     if (status == RK_OK &&
         sqlite3_exec(db,
                      "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; "
-                     "PRAGMA cache_size = -16384",
+                     "PRAGMA cache_size = -16384; "
+                     /* Debian's zeroes whole pages, too: of a large checkpoint as much as it is. */
+                     "PRAGMA secure_delete = FAST",
                      NULL, NULL, NULL) != SQLITE_OK) {
         status = store_open_fail(db, path, err);
     }
@@ -100,7 +102,8 @@ static enum rk_status use_wal(struct store *store, struct rk_error *err)
 
 /* Chunks whose checkpoint was never finished; none can be in the making yet. */
 #define DROP_ORPHANS                                                                               \
-    "DELETE FROM checkpoint_chunk WHERE checkpoint NOT IN (SELECT id FROM checkpoint)"
+    "INSERT OR IGNORE INTO checkpoint_dropped (id) SELECT checkpoint FROM checkpoint_chunk "       \
+    "WHERE checkpoint NOT IN (SELECT id FROM checkpoint)"
 
 static enum rk_status prepare_to_write(struct store *store, struct rk_error *err)
 {

@@ -186,10 +186,16 @@ RK_MUST_CHECK enum rk_status store_put_checkpoint(struct store *store,
                                                   struct rk_error *err);
 /**
  * W. Removes what need not be kept: keeps the newest 5 of a model, one an hour for a day, one a day
- * for 30 days, and every init, import, file and activated one.
+ * for 30 days, and every init, import, file and activated one. Their chunks go after them.
+ *
+ * @param chunks  out: there are chunks for store_drop_chunk, of whatever model.
  */
 RK_MUST_CHECK enum rk_status store_trim_checkpoints(struct store *store, int64_t model,
-                                                    int64_t now_ms, struct rk_error *err);
+                                                    int64_t now_ms, bool *chunks,
+                                                    struct rk_error *err);
+/** W. Removes a chunk of a checkpoint without a row. @param more  out: there may be others. */
+RK_MUST_CHECK enum rk_status store_drop_chunk(struct store *store, bool *more,
+                                              struct rk_error *err);
 /** Checkpoints of a model, newest id first; free each metrics and the array. */
 RK_MUST_CHECK enum rk_status store_list_checkpoints(struct store *store, int64_t model,
                                                     struct store_checkpoint **checkpoints,

@@ -296,6 +296,30 @@ static void large_state_goes_through_the_store_in_chunks_between_other_commits(v
     free_state(&to);
 }
 
+static bool is_swept(void *context)
+{
+    return fixture_read_number(((struct learning *)context)->path,
+                               "SELECT (SELECT count(*) FROM checkpoint_chunk) + (SELECT count(*) "
+                               "FROM checkpoint_dropped)") == 0;
+}
+
+static void old_checkpoint_goes_in_chunks_between_other_commits(void **state)
+{
+    struct learning *l = *state;
+    struct state s;
+    struct stored stored;
+    make_state(LARGE, 5, &s);
+    store_state(l, &s, 42, &stored);
+    const uint64_t before = atomic_load(&l->metrics.counter[METRIC_COMMITS]);
+    fixture_run_sql(l->path, "DELETE FROM checkpoint");
+    checkpoint_sweep(l->writer);
+    await(is_swept, l);
+    const uint64_t chunks =
+        ((uint64_t)stored.row.bytes + STORE_CHUNK_BYTES - 1) / STORE_CHUNK_BYTES;
+    assert_true(atomic_load(&l->metrics.counter[METRIC_COMMITS]) >= before + chunks);
+    free_state(&s);
+}
+
 static void damaged_chunk_is_found_by_checksum_and_changes_nothing(void **state)
 {
     struct learning *l = *state;
@@ -384,6 +408,7 @@ int main(void)
         cmocka_unit_test(file_of_another_model_is_refused_and_changes_nothing),
         cmocka_unit_test(file_that_is_cut_off_is_refused_and_changes_nothing),
         LEARNING_TEST(large_state_goes_through_the_store_in_chunks_between_other_commits),
+        LEARNING_TEST(old_checkpoint_goes_in_chunks_between_other_commits),
         LEARNING_TEST(damaged_chunk_is_found_by_checksum_and_changes_nothing),
         LEARNING_TEST(checkpoint_without_bytes_is_the_untrained_start_with_its_slots),
         LEARNING_TEST(checkpoint_that_cannot_be_stored_is_told_once_and_leaves_no_row),

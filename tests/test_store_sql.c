@@ -106,7 +106,7 @@ static void killed_process_leaves_a_file_that_opens_with_all_commits(void **stat
     store_close(&store);
 }
 
-static void orphan_chunks_go_at_open_and_whole_checkpoints_stay(void **state)
+static void orphan_chunks_are_dropped_at_open_and_whole_checkpoints_stay(void **state)
 {
     const struct store_fixture *fixture = *state;
     struct store *store = fixture_open(fixture->path);
@@ -119,11 +119,20 @@ static void orphan_chunks_go_at_open_and_whole_checkpoints_stay(void **state)
     store_close(&store);
     store = fixture_open(fixture->path);
     char bytes[4];
+    bool more = false;
+    assert_ok(store_begin(store, NULL));
+    assert_ok(store_drop_chunk(store, &more, NULL));
+    assert_true(more);
+    assert_ok(store_drop_chunk(store, &more, NULL));
+    assert_false(more);
+    assert_ok(store_commit(store, NULL));
     assert_ok(store_read_chunks(store, 1, bytes, sizeof bytes, NULL));
     assert_memory_equal(bytes, "good", 4);
     assert_status(store_read_chunks(store, 2, bytes, sizeof bytes, NULL), RK_CORRUPT);
     store_close(&store);
-    assert_int_equal(fixture_read_number(fixture->path, "SELECT count(*) FROM checkpoint_chunk"),
+    assert_int_equal(fixture_read_number(fixture->path, "SELECT (SELECT count(*) FROM "
+                                                        "checkpoint_chunk) + (SELECT count(*) FROM "
+                                                        "checkpoint_dropped)"),
                      1);
 }
 
@@ -353,7 +362,7 @@ int main(void)
         FOLDER_TEST(savepoint_rolls_back_its_part_and_keeps_the_rest),
         FOLDER_TEST(write_or_savepoint_without_a_transaction_is_refused),
         FOLDER_TEST(killed_process_leaves_a_file_that_opens_with_all_commits),
-        FOLDER_TEST(orphan_chunks_go_at_open_and_whole_checkpoints_stay),
+        FOLDER_TEST(orphan_chunks_are_dropped_at_open_and_whole_checkpoints_stay),
         FOLDER_TEST(reader_sees_commits_and_not_what_is_still_open),
         FOLDER_TEST(readers_transaction_is_one_snapshot_that_does_not_stop_the_writer),
         FOLDER_TEST(reader_cannot_write),

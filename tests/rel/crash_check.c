@@ -178,7 +178,7 @@ static const struct {
                       "FROM batch)"},
     {STATE_UNCOVERED, "SELECT count(*) - coalesce(max(seq), 0) FROM log"},
     {STATE_UNCOVERED, "SELECT count(*) FROM checkpoint_chunk WHERE checkpoint NOT IN (SELECT id "
-                      "FROM checkpoint)"},
+                      "FROM checkpoint UNION ALL SELECT id FROM checkpoint_dropped)"},
 };
 
 static enum state_verdict check_rules(const struct checking *c)
