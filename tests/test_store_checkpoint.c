@@ -119,6 +119,25 @@ static void checkpoint_ids_are_never_given_twice(void **state)
     assert_true(third > second);
 }
 
+static void
+checkpoint_id_is_not_given_again_before_it_is_forgotten_that_it_was_dropped(void **state)
+{
+    struct store_fixture *fixture = *state;
+    int64_t dropped = 0, next = 0;
+    bool more = false;
+    assert_ok(store_new_checkpoint_id(fixture->store, &dropped, NULL));
+    assert_ok(store_put_chunk(fixture->store, dropped, 0, "abc", 3, NULL));
+    fixture_reopen(fixture); /* it was never finished */
+    assert_ok(store_drop_chunk(fixture->store, &more, NULL));
+    assert_ok(store_new_checkpoint_id(fixture->store, &next, NULL));
+    assert_ok(store_put_chunk(fixture->store, next, 0, "def", 3, NULL));
+    while (more) {
+        assert_ok(store_drop_chunk(fixture->store, &more, NULL));
+    }
+    char bytes[3];
+    assert_ok(store_read_chunks(fixture->store, next, bytes, sizeof bytes, NULL));
+}
+
 /*
  * Trims at now_ms and checks which of n checkpoints of model 3, ids in order of age, are left,
  * chunks with them.
@@ -269,6 +288,7 @@ int main(void)
         TEST(missing_or_too_large_chunk_is_an_error),
         TEST(checkpoints_come_back_newest_first_with_all_they_had),
         TEST(checkpoint_ids_are_never_given_twice),
+        TEST(checkpoint_id_is_not_given_again_before_it_is_forgotten_that_it_was_dropped),
         TEST(trim_keeps_the_newest_five_whatever_their_age),
         TEST(trim_keeps_one_an_hour_for_a_day_and_one_a_day_for_thirty),
         TEST(trim_keeps_what_was_made_or_chosen_by_hand_and_what_is_in_the_making),
