@@ -70,21 +70,29 @@ static bool is_there(const char *path)
     return stat(path, &file) == 0;
 }
 
+/* @return false, with errno: the folder's name may not be on the disk. */
+static bool sync_parent(const struct backup *b)
+{
+    char parent[FOLDER_MAX];
+    bool synced;
+    int fd, why;
+
+    (void)snprintf(parent, sizeof parent, "%s", b->folder);
+    fd = open(dirname(parent), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    synced = fsync(fd) == 0;
+    why = errno;
+    (void)close(fd);
+    errno = why;
+    return synced;
+}
+
 /* Makes the folder, and sees that it stays there. */
 static enum rk_status make_folder(struct backup *b, struct backup_job *job, struct rk_error *err)
 {
-    char parent[FOLDER_MAX];
-    int fd;
-
-    if (mkdir(b->folder, 0700) == 0) {
-        (void)snprintf(parent, sizeof parent, "%s", b->folder);
-        fd = open(dirname(parent), O_RDONLY | O_CLOEXEC);
-        if (fd >= 0 && fsync(fd) == 0) {
-            (void)close(fd);
-            return RK_OK;
-        }
-        (void)close(fd);
-    } else if (errno == EEXIST) {
+    if (mkdir(b->folder, 0700) == 0 ? sync_parent(b) : errno == EEXIST) {
         return RK_OK;
     }
     job->made.trouble = errno == ENOSPC ? STORE_FULL : STORE_FAILED;

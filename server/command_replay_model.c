@@ -28,40 +28,22 @@ struct learning {
 
 /* ---- the models ---- */
 
-static int find_model(struct learning *l, struct store_model *found)
-{
-    struct store_model *rows = NULL;
-    struct rk_error err = {0};
-    size_t n = 0;
-    const enum rk_status status = store_list_models(l->replay->store, &rows, &n, &err);
-
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(rows[i].name, l->replay->model) == 0) {
-            *found = rows[i];
-        } else {
-            free(rows[i].config);
-        }
-    }
-    free(rows);
-    if (status != RK_OK) {
-        return replay_error(&err);
-    }
-    return found->config != NULL ? EX_OK
-                                 : shell_say("replay", EX_USAGE, "there is no model \"%s\" in %s",
-                                             l->replay->model, l->replay->db);
-}
-
 static int open_recorded(struct learning *l)
 {
+    struct replay *replay = l->replay;
     struct store_model row = {0};
     struct rk_error err = {0};
-    int code = find_model(l, &row);
+    enum rk_status status = store_find_model(replay->store, replay->model, &row, &err);
 
-    if (code == EX_OK && trainee_open(&row, 0, 1, &l->recorded, &err) != RK_OK) {
-        code = replay_error(&err);
+    if (status == RK_NOTFOUND) {
+        return shell_say("replay", EX_USAGE, "there is no model \"%s\" in %s", replay->model,
+                         replay->db);
+    }
+    if (status == RK_OK) {
+        status = trainee_open(&row, 0, 1, &l->recorded, &err);
     }
     free(row.config);
-    return code;
+    return status == RK_OK ? EX_OK : replay_error(&err);
 }
 
 /* A new model of another configuration, under the recorded one's id: its lists are its own. */

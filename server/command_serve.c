@@ -5,6 +5,7 @@
 #include "log.h"
 #include "options.h"
 #include "service.h"
+#include "shell.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -14,24 +15,13 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-static int exit_code(enum rk_status status)
+/* The server reads no data: what is invalid are its options. */
+static int exit_code(const struct service *service, enum rk_status status)
 {
-    switch (status) {
-    case RK_OK:
-        return EX_OK;
-    case RK_INVALID:
-        return EX_USAGE;
-    case RK_CORRUPT:
-        return EX_DATAERR;
-    case RK_MISMATCH:
-        return EX_CONFIG;
-    case RK_BUSY:
-        return EX_TEMPFAIL;
-    case RK_IO:
-        return EX_IOERR;
-    default:
-        return EX_SOFTWARE;
+    if (service->port_taken) {
+        return EX_UNAVAILABLE;
     }
+    return status == RK_INVALID ? EX_USAGE : shell_exit_code(status);
 }
 
 static int help(void)
@@ -122,7 +112,7 @@ int command_serve(int argc, char *const *argv)
     } else {
         log_error("start_failed", log_text("reason", err.text));
     }
-    code = service->port_taken ? EX_UNAVAILABLE : exit_code(status);
+    code = exit_code(service, status);
     service_stop(service);
     log_info("stopped");
     free(service);

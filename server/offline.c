@@ -77,8 +77,6 @@ static int recover_model(struct offline *o, const struct store_model *row,
     if (status == RK_OK) {
         o->served = o->trainee->served;
         atomic_store(&o->served->state, row->paused ? MODEL_PAUSED : MODEL_IDLE);
-    }
-    if (status == RK_OK) {
         status = trainee_recover(o->trainee, o->store, &err);
         status = status == RK_MISMATCH ? RK_CORRUPT : status; /* the log, not the configuration */
     }
@@ -93,27 +91,17 @@ static int recover_model(struct offline *o, const struct store_model *row,
 
 static int open_model(struct offline *o, const struct model_config *config)
 {
-    struct store_model *rows = NULL;
-    const struct store_model *found = NULL;
+    struct store_model row = {0};
     struct rk_error err = {0};
-    size_t n = 0;
-    const enum rk_status status = store_list_models(o->store, &rows, &n, &err);
+    const enum rk_status status = store_find_model(o->store, o->options->model, &row, &err);
     int code;
 
-    for (size_t i = 0; i < n; i++) {
-        found = strcmp(rows[i].name, o->options->model) == 0 ? &rows[i] : found;
+    if (status == RK_NOTFOUND) {
+        return make_model(o, config);
     }
-    if (status != RK_OK) {
-        code = offline_fail(o->options, shell_exit_code(status), "%s", err.text);
-    } else if (found == NULL) {
-        code = make_model(o, config);
-    } else {
-        code = recover_model(o, found, config);
-    }
-    for (size_t i = 0; i < n; i++) {
-        free(rows[i].config);
-    }
-    free(rows);
+    code = status == RK_OK ? recover_model(o, &row, config)
+                           : offline_fail(o->options, shell_exit_code(status), "%s", err.text);
+    free(row.config);
     return code;
 }
 

@@ -114,17 +114,16 @@ static struct store_model model_of(struct sql *sql)
     return model;
 }
 
-enum rk_status store_get_model(struct store *store, int64_t id, struct store_model *model,
-                               struct rk_error *err)
+/* The one model that a statement finds, and its end. */
+static enum rk_status end_with_model(struct sql *sql, struct store_model *model,
+                                     struct rk_error *err)
 {
-    struct sql sql = sql_start(store, MODEL_COLUMNS "WHERE id = ?");
-    sql_bind_int(&sql, id);
     struct store_model read = {0};
-    bool found = sql_step(&sql);
+    bool found = sql_step(sql);
     if (found) {
-        read = model_of(&sql);
+        read = model_of(sql);
     }
-    enum rk_status status = sql_end(&sql, err);
+    enum rk_status status = sql_end(sql, err);
     if (status == RK_OK && !found) {
         status = rk_fail(err, RK_NOTFOUND, "no such model");
     }
@@ -134,6 +133,22 @@ enum rk_status store_get_model(struct store *store, int64_t id, struct store_mod
     }
     *model = read;
     return RK_OK;
+}
+
+enum rk_status store_get_model(struct store *store, int64_t id, struct store_model *model,
+                               struct rk_error *err)
+{
+    struct sql sql = sql_start(store, MODEL_COLUMNS "WHERE id = ?");
+    sql_bind_int(&sql, id);
+    return end_with_model(&sql, model, err);
+}
+
+enum rk_status store_find_model(struct store *store, const char *name, struct store_model *model,
+                                struct rk_error *err)
+{
+    struct sql sql = sql_start(store, MODEL_COLUMNS "WHERE name = ? AND deleted_ms IS NULL");
+    sql_bind_text(&sql, name);
+    return end_with_model(&sql, model, err);
 }
 
 /* One more model at the end of an array of n, from the current row. */

@@ -27,9 +27,14 @@ RK_MUST_CHECK enum rk_status store_delete_model(struct store *store, int64_t mod
 /** W. Pauses or resumes; a log record. @return RK_OK; RK_NOTFOUND; RK_IO. */
 RK_MUST_CHECK enum rk_status store_set_paused(struct store *store, int64_t model, bool paused,
                                               int64_t now_ms, struct rk_error *err);
-/** One model by id, a deleted one too; free its config. @return RK_OK; RK_NOTFOUND; RK_IO. */
+/**
+ * One model, by id a deleted one too, by name a living one; free its config.
+ * @return RK_OK; RK_NOTFOUND; RK_IO; RK_NOMEM.
+ */
 RK_MUST_CHECK enum rk_status store_get_model(struct store *store, int64_t id,
                                              struct store_model *model, struct rk_error *err);
+RK_MUST_CHECK enum rk_status store_find_model(struct store *store, const char *name,
+                                              struct store_model *model, struct rk_error *err);
 /**
  * W. Changes a model's configuration to a text; a log record. @param seq  out: its log position.
  * @return RK_OK; RK_IO.

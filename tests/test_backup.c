@@ -3,11 +3,15 @@
  * left of one that failed.
  */
 #include "api_fixture.h"
+#include "backup.h"
 #include "learning_fixture.h"
 #include "store_fixture.h"
 #include "test.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <semaphore.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -210,6 +214,39 @@ static void a_copy_of_damaged_rows_is_refused(void **state)
     assert_false(temp_file_exists(to));
 }
 
+/* ---- the thread ---- */
+
+struct waited_job {
+    struct backup_job job;
+    sem_t over;
+};
+
+static void end_wait(struct backup_job *job)
+{
+    assert_int_equal(sem_post(&((struct waited_job *)job)->over), 0);
+}
+
+static void a_folder_that_may_not_stay_says_why(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct waited_job waited = {.job = {.name = "x.db", .done = end_wait}};
+    struct metrics metrics = {0};
+    struct backup *backup = NULL;
+    struct rlimit files, none;
+    assert_int_equal(sem_init(&waited.over, 0, 0), 0);
+    assert_ok(backup_start(fixture->path, "", &metrics, &backup, NULL));
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    none = (struct rlimit){.rlim_max = files.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_true(backup_submit(backup, &waited.job));
+    assert_int_equal(sem_wait(&waited.over), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    backup_stop(&backup);
+    assert_int_equal(waited.job.err.status, RK_IO);
+    assert_non_null(strstr(waited.job.err.text, strerror(EMFILE)));
+    (void)sem_destroy(&waited.over);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +261,7 @@ int main(void)
         TEST(the_first_start_of_a_backup_says_what_it_is),
         TEST(a_backup_that_is_given_up_leaves_nothing),
         TEST(a_copy_of_damaged_rows_is_refused),
+        TEST(a_folder_that_may_not_stay_says_why),
     };
     return cmocka_run_group_tests_name("backup", tests, api_fixture_group, NULL);
 }

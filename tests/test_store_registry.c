@@ -72,6 +72,24 @@ static void name_of_a_living_model_is_taken_and_of_a_deleted_one_free(void **sta
     free_models(models, n);
 }
 
+static void models_are_found_by_id_and_those_that_live_by_name(void **state)
+{
+    struct store *store = ((struct store_fixture *)*state)->store;
+    const struct store_model first = put_model(store, "m");
+    struct store_model found = {0};
+    assert_ok(store_delete_model(store, first.id, 200, NULL));
+    assert_status(store_find_model(store, "m", &found, NULL), RK_NOTFOUND);
+    assert_ok(store_get_model(store, first.id, &found, NULL));
+    assert_string_equal(found.name, "m");
+    free(found.config);
+    const struct store_model second = put_model(store, "m");
+    assert_ok(store_find_model(store, "m", &found, NULL));
+    assert_int_equal(found.id, second.id);
+    assert_string_equal(found.config, second.config);
+    free(found.config);
+    assert_status(store_find_model(store, "M", &found, NULL), RK_NOTFOUND);
+}
+
 static void pause_survives_reopening_and_is_a_log_record(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -248,6 +266,7 @@ int main(void)
         TEST(models_come_back_in_order_of_id),
         TEST(no_models_are_an_empty_list),
         TEST(name_of_a_living_model_is_taken_and_of_a_deleted_one_free),
+        TEST(models_are_found_by_id_and_those_that_live_by_name),
         TEST(pause_survives_reopening_and_is_a_log_record),
         TEST(step_comes_back_to_the_last_bit),
         TEST(refused_step_keeps_its_reason_its_lists_and_what_was_not_finite),
