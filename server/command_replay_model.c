@@ -79,14 +79,20 @@ static int open_other(struct learning *l)
 
 /* ---- learning ---- */
 
-/* Has the other model learn what there is up to a log position, at that time. */
-static enum rk_status follow(struct learning *l, int64_t upto, int64_t time_ms,
+/*
+ * Has the other model learn what there is up to a log position, at that time, by its configuration
+ * as changes of the recorded model's up to log position `config` leave it.
+ */
+static enum rk_status follow(struct learning *l, int64_t upto, int64_t time_ms, int64_t config,
                              struct rk_error *err)
 {
     const struct trainee_tools tools = {.store = l->replay->store, .now_ms = time_ms};
     bool more = l->other != NULL;
     enum rk_status status = RK_OK;
 
+    if (l->other != NULL) {
+        status = trainee_follow_config(l->other, tools.store, config, err);
+    }
     while (more && status == RK_OK) {
         status = trainee_step(l->other, &tools, upto, &more, err);
     }
@@ -109,6 +115,7 @@ static enum rk_status go_to_start(struct learning *l, struct rk_error *err)
     t->watch = (struct trainee_watch){series_take, &l->report.recorded};
     if (l->other != NULL) {
         l->other->seq = l->other->due_seq = t->seq;
+        l->other->config = t->seq; /* it was given as it is to be here */
         l->other->watch = (struct trainee_watch){series_take, &l->report.other};
     }
     return status;
@@ -131,7 +138,7 @@ static enum rk_status learn(struct learning *l, struct rk_error *err)
     while (status == RK_OK && !done) {
         status = trainee_walk_next(&l->walk, end, &done, err);
         if (status == RK_OK && !done) {
-            status = follow(l, l->walk.row.to_seq, l->walk.row.time_ms, err);
+            status = follow(l, l->walk.row.to_seq, l->walk.row.time_ms, l->walk.row.config, err);
             progress_add(&l->progress, (uint64_t)(l->recorded->seq - position));
             position = l->recorded->seq;
         }
@@ -140,7 +147,7 @@ static enum rk_status learn(struct learning *l, struct rk_error *err)
         status = store_log_time(replay->store, end, &time_ms, err);
     }
     if (status == RK_OK) {
-        status = follow(l, end, time_ms, err);
+        status = follow(l, end, time_ms, end, err);
     }
     progress_end(&l->progress);
     l->report.to_seq = end;

@@ -70,6 +70,13 @@ void model_config_copy(struct model_config *to, const struct model_config *from)
  */
 void model_config_adopt(struct model_config *to, const struct model_config *from);
 
+/**
+ * Changes a configuration as another one was changed, wherever the two were alike before: each member
+ * that PATCH can change, and the labels as one.
+ */
+void model_config_follow(struct model_config *config, const struct model_config *before,
+                         const struct model_config *after);
+
 /** The configuration of kind fm with all defaults: what an empty database is given as `default`. */
 void model_config_default(struct model_config *config);
 

@@ -61,6 +61,12 @@ int model_field_choice(const struct model_field *field, const struct model_confi
 bool model_field_read(const struct model_field *field, const struct json_node *node,
                       struct model_config *config, struct problem *problem);
 
+/* Is a row's value the same in both? Copies it. Not of texts and arrays. */
+bool model_field_equal(const struct model_field *field, const struct model_config *a,
+                       const struct model_config *b);
+void model_field_copy(const struct model_field *field, struct model_config *to,
+                      const struct model_config *from);
+
 /* A number in [min, max]; -0 is 0. */
 bool model_real_read(const struct json_node *node, double min, double max, double *value,
                      struct problem *problem);

@@ -1,5 +1,5 @@
 /*
- * Changing a configuration by a patch. What decides about a model's shape, and about what its
+ * Changing a configuration: by a patch, or as another one was changed. What decides about a model's shape, and about what its
  * parameters mean, is fixed when it is made.
  */
 #include "model_config_impl.h"
@@ -111,4 +111,32 @@ bool model_config_patch(const char *text, size_t n, bool lenient, struct model_c
     read = read && model_config_check(&root, config, problem);
     json_close(&document);
     return read;
+}
+
+static bool labels_equal(const struct model_config *a, const struct model_config *b)
+{
+    bool equal = a->n_labels == b->n_labels;
+
+    for (size_t i = 0; i < a->n_labels && equal; i++) {
+        equal = strcmp(a->label[i].type, b->label[i].type) == 0 &&
+                a->label[i].grade == b->label[i].grade;
+    }
+    return equal;
+}
+
+void model_config_follow(struct model_config *config, const struct model_config *before,
+                         const struct model_config *after)
+{
+    if (labels_equal(config, before)) {
+        memcpy(config->label, after->label, sizeof config->label);
+        config->n_labels = after->n_labels;
+    }
+    for (size_t i = 0; i < model_n_fields; i++) {
+        const struct model_field *field = &model_fields[i];
+        if ((strncmp(field->path, "training.", strlen("training.")) == 0 ||
+             strcmp(field->path, "optimizer.learning_rate") == 0) &&
+            model_field_equal(field, config, before)) {
+            model_field_copy(field, config, after);
+        }
+    }
 }

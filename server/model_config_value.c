@@ -1,5 +1,5 @@
 /*
- * Reading one value of a model's configuration, by the kind of its row.
+ * One value of a model's configuration, by the kind of its row: reading, comparing, copying.
  */
 #include "model_config_impl.h"
 
@@ -164,4 +164,42 @@ bool model_field_read(const struct model_field *field, const struct json_node *n
         memcpy(place, &integer, sizeof integer); /* int64_t or uint64_t */
     }
     return true;
+}
+
+/* 0: it is no plain value. */
+static size_t size_of(const struct model_field *field)
+{
+    switch (field->kind) {
+    case FIELD_BOOLEAN:
+    case FIELD_EITHER:
+        return sizeof(bool);
+    case FIELD_U32:
+    case FIELD_SIZE:
+        return sizeof(uint32_t);
+    case FIELD_U64:
+    case FIELD_I64:
+        return sizeof(int64_t);
+    case FIELD_REAL:
+        return sizeof(double);
+    case FIELD_CHOICE:
+        return sizeof(int);
+    case FIELD_NAME:
+    case FIELD_WIDTHS:
+    case FIELD_COLUMNS:
+        break;
+    }
+    return 0;
+}
+
+bool model_field_equal(const struct model_field *field, const struct model_config *a,
+                       const struct model_config *b)
+{
+    return memcmp((const char *)a + field->offset, (const char *)b + field->offset,
+                  size_of(field)) == 0;
+}
+
+void model_field_copy(const struct model_field *field, struct model_config *to,
+                      const struct model_config *from)
+{
+    memcpy(place_of(field, to), (const char *)from + field->offset, size_of(field));
 }

@@ -107,6 +107,14 @@ RK_MUST_CHECK enum rk_status trainee_reserve_config(struct trainee *trainee, str
 void trainee_configure(struct trainee *trainee, struct models *models,
                        const struct model_config *config, char *text, int64_t seq);
 
+/**
+ * Has a rehearsal change its configuration as the recorded model's was changed up to a log position,
+ * wherever the two were alike. @return RK_OK; RK_CORRUPT: a configuration cannot be read; RK_IO;
+ * RK_NOMEM.
+ */
+RK_MUST_CHECK enum rk_status trainee_follow_config(struct trainee *trainee, struct store *store,
+                                                   int64_t upto, struct rk_error *err);
+
 /** Frees it, not the served model; NULL is accepted. */
 void trainee_destroy(struct trainee **trainee);
 

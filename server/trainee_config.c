@@ -1,6 +1,6 @@
 /*
- * By which configuration a model in training learns: the one it has now, and again those it had when
- * steps are repeated.
+ * By which configuration a model in training learns: the one it has now, again those it had when
+ * steps are repeated, and in a rehearsal one that changes as the recorded model's did.
  */
 #include "grow.h"
 #include "trainee_impl.h"
@@ -37,19 +37,38 @@ void trainee_configure(struct trainee *trainee, struct models *models,
     }
 }
 
+static void free_configs(struct store_config *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(rows[i].text);
+    }
+    free(rows);
+}
+
+static enum rk_status parse(const struct trainee *t, const struct store_config *row,
+                            struct model_config *config, struct rk_error *err)
+{
+    struct problem problem = {0};
+
+    return model_config_parse(row->text, strlen(row->text), config, &problem)
+               ? RK_OK
+               : rk_fail(err, RK_CORRUPT, "a stored configuration of model \"%s\": %s",
+                         t->served->name, problem.detail);
+}
+
+/* ---- steps that are repeated ---- */
+
 /* One after another: the eras come of all of them. */
 static enum rk_status recall(struct trainee *t, struct store_config *row, struct rk_error *err)
 {
     struct model_config *config = malloc(sizeof *config);
-    struct problem problem = {0};
     enum rk_status status = trainee_reserve_config(t, err);
 
     if (status == RK_OK && config == NULL) {
         status = rk_fail(err, RK_NOMEM, "out of memory for a configuration");
     }
-    if (status == RK_OK && !model_config_parse(row->text, strlen(row->text), config, &problem)) {
-        status = rk_fail(err, RK_CORRUPT, "a stored configuration of model \"%s\": %s",
-                         t->served->name, problem.detail);
+    if (status == RK_OK) {
+        status = parse(t, row, config, err);
     }
     if (status == RK_OK) {
         trainee_configure(t, NULL, config, row->text, row->seq);
@@ -67,12 +86,66 @@ enum rk_status trainee_recall_config(struct trainee *t, struct store *store, int
     enum rk_status status = store_list_configs(store, t->served->id, seq, &rows, &n, err);
 
     t->n_eras = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (status == RK_OK) {
-            status = recall(t, &rows[i], err);
-        }
-        free(rows[i].text);
+    for (size_t i = 0; i < n && status == RK_OK; i++) {
+        status = recall(t, &rows[i], err);
     }
-    free(rows);
+    free_configs(rows, n);
+    return status;
+}
+
+/* ---- a rehearsal ---- */
+
+struct change {
+    struct model_config before, after, own;
+};
+
+static enum rk_status follow(struct trainee *t, const struct store_config *was,
+                             const struct store_config *is, struct rk_error *err)
+{
+    struct change *change = malloc(sizeof *change);
+    struct emit written = {0};
+    char *text = NULL;
+    size_t n;
+    enum rk_status status = trainee_reserve_config(t, err);
+
+    if (status == RK_OK && change == NULL) {
+        status = rk_fail(err, RK_NOMEM, "out of memory for a configuration");
+    }
+    if (status == RK_OK) {
+        status = parse(t, was, &change->before, err);
+    }
+    if (status == RK_OK) {
+        status = parse(t, is, &change->after, err);
+    }
+    if (status == RK_OK) {
+        model_config_copy(&change->own, &t->served->config);
+        model_config_follow(&change->own, &change->before, &change->after);
+        model_config_write(&change->own, &written);
+        text = emit_take(&written, &n);
+        status = text != NULL ? RK_OK : rk_fail(err, RK_NOMEM, "out of memory for a configuration");
+    }
+    if (status == RK_OK) {
+        trainee_configure(t, NULL, &change->own, text, is->seq);
+    }
+    free(change);
+    return status;
+}
+
+enum rk_status trainee_follow_config(struct trainee *trainee, struct store *store, int64_t upto,
+                                     struct rk_error *err)
+{
+    struct store_config *rows = NULL;
+    size_t n = 0;
+    enum rk_status status = RK_OK;
+
+    if (upto > trainee->config) {
+        status = store_list_configs(store, trainee->served->id, upto, &rows, &n, err);
+    }
+    for (size_t i = 1; i < n && status == RK_OK; i++) {
+        if (rows[i].seq > trainee->config) {
+            status = follow(trainee, &rows[i - 1], &rows[i], err);
+        }
+    }
+    free_configs(rows, n);
     return status;
 }

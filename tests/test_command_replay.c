@@ -333,6 +333,31 @@ static void same_configuration_comes_to_the_same_bytes_as_the_served_model(void 
     assert_non_null(strstr(life->text, ",\"mean\":0,\"standard_error\":0}"));
 }
 
+static void same_configuration_is_changed_by_what_changed_the_recorded_one(void **state)
+{
+    struct life *life = *state;
+    live_a_little(life);
+    start(life);
+    http_must(&life->client, "PATCH", "/v1/models/small",
+              "{\"learning_rate\": 0.02, \"labels\": {\"click\": 2}, "
+              "\"training\": {\"update_groups\": 3}}");
+    rank(life, "small", 20);
+    http_must(&life->client, "POST", "/v1/models/small/train?wait=1", NULL);
+    end(life, SIGTERM);
+    write_config(life, FM "}");
+    assert_int_equal(
+        RUN(life, "replay", "--db", life->db, "--model", "small", "--config", life->file, "--json"),
+        EX_OK);
+    assert_memory_equal(sha256_of(life, "\"recorded\""), sha256_of(life, "\"other\""),
+                        SHA256_DIGITS);
+    write_config(life, FM ", \"optimizer\": {\"learning_rate\": 0.5}}");
+    assert_int_equal(
+        RUN(life, "replay", "--db", life->db, "--model", "small", "--config", life->file, "--json"),
+        EX_OK);
+    assert_memory_not_equal(sha256_of(life, "\"recorded\""), sha256_of(life, "\"other\""),
+                            SHA256_DIGITS);
+}
+
 static void other_configurations_are_measured_on_the_same_lists_and_repeat(void **state)
 {
     static const char *const configs[] = {
@@ -404,6 +429,7 @@ int main(void)
         LIFE_TEST(ranking_whose_steps_are_gone_cannot_be_reproduced),
         LIFE_TEST(recorded_steps_come_to_the_stored_checkpoint),
         LIFE_TEST(same_configuration_comes_to_the_same_bytes_as_the_served_model),
+        LIFE_TEST(same_configuration_is_changed_by_what_changed_the_recorded_one),
         LIFE_TEST(other_configurations_are_measured_on_the_same_lists_and_repeat),
         LIFE_TEST(file_where_a_model_is_named_is_another_configuration_of_the_default_one),
         LIFE_TEST(what_cannot_be_done_is_refused),

@@ -76,6 +76,33 @@ static void learning_rate_goes_by_both_its_names_but_not_at_once(void **state)
             PROBLEM_VALIDATION_FAILED, "/learning_rate");
 }
 
+static void a_change_is_followed_where_both_were_alike(void **state)
+{
+    static struct model_config config, before, after, expected;
+    char *one, *two;
+    (void)state;
+    config_must_read("{\"kind\":\"ffm\",\"labels\":{\"buy\":9},"
+                     "\"training\":{\"update_groups\":4,\"source\":\"all\"}}",
+                     &config);
+    config_must_read("{\"kind\":\"fm\",\"labels\":{\"click\":1},"
+                     "\"training\":{\"update_groups\":4}}",
+                     &before);
+    config_must_read("{\"kind\":\"fm\",\"labels\":{\"click\":2},"
+                     "\"training\":{\"update_groups\":7,\"negatives\":\"examined\"}}",
+                     &after);
+    config_must_read("{\"kind\":\"ffm\",\"labels\":{\"buy\":9},\"training\":"
+                     "{\"update_groups\":7,\"negatives\":\"examined\",\"source\":\"all\"}}",
+                     &expected);
+    before.model.optim.learning_rate = config.model.optim.learning_rate;
+    after.model.optim.learning_rate = expected.model.optim.learning_rate = 0.5;
+    model_config_follow(&config, &before, &after);
+    one = config_text(&config);
+    two = config_text(&expected);
+    assert_string_equal(one, two);
+    free(one);
+    free(two);
+}
+
 static void what_is_fixed_is_refused_with_its_place(void **state)
 {
     (void)state;
@@ -151,6 +178,7 @@ int main(void)
         cmocka_unit_test(labels_are_merged_and_null_takes_one_out),
         cmocka_unit_test(training_changes_member_by_member),
         cmocka_unit_test(learning_rate_goes_by_both_its_names_but_not_at_once),
+        cmocka_unit_test(a_change_is_followed_where_both_were_alike),
         cmocka_unit_test(what_is_fixed_is_refused_with_its_place),
         cmocka_unit_test(values_out_of_range_or_missing_are_refused_with_their_place),
         cmocka_unit_test(what_members_say_together_is_looked_at_as_in_a_new_configuration),
