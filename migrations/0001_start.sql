@@ -44,6 +44,7 @@ CREATE TABLE ranking (
     request       TEXT    NOT NULL,  -- JSON as received
     served        TEXT    NOT NULL   -- JSON: [{"id", "rank", "score"}, ...], what was shown, in order
 ) STRICT;
+CREATE INDEX ranking_by_catalogue ON ranking (catalogue_seq);
 
 -- Something a user did to an item of a ranking.
 CREATE TABLE event (
@@ -66,6 +67,7 @@ CREATE TABLE batch (
     catalogue_seq INTEGER NOT NULL,
     payload       TEXT    NOT NULL  -- JSON
 ) STRICT;
+CREATE INDEX batch_by_catalogue ON batch (catalogue_seq);
 
 -- Named batches, so that one sent twice is taken once.
 CREATE TABLE batch_name (
@@ -77,6 +79,7 @@ CREATE TABLE batch_name (
     items     INTEGER NOT NULL,
     PRIMARY KEY (model, batch_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX batch_name_by_end ON batch_name (last_seq);
 
 -- Revisions of the catalogue: the features of an id from a log position on; NULL = deleted.
 CREATE TABLE item (
@@ -91,6 +94,9 @@ CREATE TABLE user (
     features TEXT,
     PRIMARY KEY (id, seq)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX item_by_seq ON item (seq);
+CREATE INDEX user_by_seq ON user (seq);
 
 -- One learning step: what it took from the log, what came of it. Recovery cuts the same steps again.
 CREATE TABLE step (
@@ -164,6 +170,20 @@ CREATE TABLE activation (
     after_checkpoint INTEGER NOT NULL,  -- checkpoints with a larger id were made after it
     step             INTEGER NOT NULL,  -- step rows with a larger id were made after it
     held             TEXT    NOT NULL   -- JSON: lists held back for the judge, which stay so; '' = none
+) STRICT;
+
+-- Retention: up to where what a model learns from may have been removed, and its own state.
+CREATE TABLE trimmed (
+    model   INTEGER PRIMARY KEY,
+    seq     INTEGER NOT NULL,  -- batches and events
+    due_seq INTEGER NOT NULL,  -- rankings whose window it waits for
+    step    INTEGER NOT NULL   -- step rows
+) STRICT;
+CREATE TABLE retention (
+    id            INTEGER PRIMARY KEY CHECK (id = 1),
+    now_ms        INTEGER NOT NULL,  -- its clock, which no jump of the machine's moves far
+    removed       INTEGER NOT NULL,  -- log rows, in all
+    catalogue_seq INTEGER NOT NULL   -- of ids changed up to here only the revision then is kept
 ) STRICT;
 
 -- What a person with the sqlite3 shell asks first.

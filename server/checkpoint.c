@@ -95,7 +95,6 @@ struct storing {
     struct checkpoint_bytes file;
     struct store_checkpoint row;
     int64_t chunk;                       /* the next one */
-    bool sweep;                          /* older ones have lost their rows */
     struct store_activation *activation; /* put with the row; NULL: none */
     checkpoint_stored stored;
     void *context;
@@ -163,9 +162,6 @@ static enum rk_status storing_run(struct writer_job *job, struct store *store, s
             s->activation->checkpoint = s->row.id;
             status = store_put_activation(store, s->activation, s->row.time_ms, err);
         }
-        if (status == RK_OK) {
-            status = store_trim_checkpoints(store, s->row.model, s->row.time_ms, &s->sweep, err);
-        }
     }
     return status;
 }
@@ -180,9 +176,6 @@ static void storing_done(struct writer_job *job, const struct writer_outcome *ou
         return;
     }
     failpoint(FAILPOINT_CHECKPOINT_STORED);
-    if (outcome->err.status == RK_OK && s->sweep) {
-        checkpoint_sweep(s->writer);
-    }
     s->stored(s->context, &s->row, &outcome->err);
     free(s->row.metrics);
     free(s->row.held);
@@ -229,9 +222,6 @@ enum rk_status checkpoint_put(struct writer *writer, const struct checkpoint_byt
         if (outcome.err.status != RK_OK) {
             return rk_fail(err, outcome.err.status, "%s", outcome.err.text);
         }
-    }
-    if (s.sweep) {
-        checkpoint_sweep(writer);
     }
     *row = s.row;
     return RK_OK;

@@ -58,15 +58,15 @@ bool cut_at_once(const struct cut_terms *terms, int64_t ranking)
            terms->config->model.loss.name == RK_BCE_WITH_LOGITS;
 }
 
-bool cut_waits(const struct cut_terms *terms, int64_t due_seq)
+int64_t cut_waits_upto(const struct cut_terms *terms)
 {
     struct cut_span span;
-    bool waits = false;
+    int64_t upto = 0;
 
     for (size_t i = 0; cut_span(terms, i, &span); i++) {
-        waits = waits || (span.window_ms > 0 && span.upto > due_seq);
+        upto = span.window_ms > 0 ? span.upto : upto;
     }
-    return waits;
+    return upto;
 }
 
 /* ---- which records ---- */
@@ -220,7 +220,7 @@ enum rk_status cut_plan(struct store *store, const struct cut_terms *terms, int6
     enum rk_status status = plan_records(store, terms, log_end, range, err);
 
     range->due_to = range->due_from;
-    if (status != RK_OK || !cut_waits(terms, range->due_from)) {
+    if (status != RK_OK || cut_waits_upto(terms) <= range->due_from) {
         return status;
     }
     due.seqs = malloc((due.room + 1) * sizeof *due.seqs);

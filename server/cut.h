@@ -81,8 +81,8 @@ RK_MUST_CHECK enum rk_status cut_plan(struct store *store, const struct cut_term
                                       int64_t log_end, int64_t now_ms, struct cut_range *range,
                                       struct rk_error *err);
 
-/** May there be rankings after due_seq whose window will end? */
-bool cut_waits(const struct cut_terms *terms, int64_t due_seq);
+/** The last log position whose ranking has a window, ended or not; INT64_MAX: all to come; 0: none. */
+int64_t cut_waits_upto(const struct cut_terms *terms);
 
 /**
  * Makes the groups of a range: each batch list as it is; each ranking with a new event with all its

@@ -13,7 +13,7 @@ enum rk_status lineage_read(struct store *store, int64_t model, struct lineage *
     enum rk_status status;
 
     *lineage = (struct lineage){0};
-    status = store_log_start(store, &lineage->log_start, err);
+    status = store_get_trimmed(store, model, &lineage->trimmed, err);
     if (status == RK_OK) {
         status = store_list_checkpoints(store, model, &lineage->checkpoint, &lineage->n, err);
     }
@@ -52,6 +52,18 @@ size_t lineage_branch_of_checkpoint(const struct lineage *lineage, int64_t check
     return branch;
 }
 
+/* Positions only ever grow with what is learned. */
+static bool is_kept(const struct lineage *lineage, int64_t seq, int64_t due_seq, int64_t step)
+{
+    return seq >= lineage->trimmed.seq && due_seq >= lineage->trimmed.due_seq &&
+           step >= lineage->trimmed.step;
+}
+
+bool lineage_is_kept(const struct lineage *lineage, const struct store_checkpoint *row)
+{
+    return is_kept(lineage, row->seq, row->due_seq, row->step);
+}
+
 bool lineage_is_base(const struct lineage *lineage, const struct store_checkpoint *row,
                      size_t branch)
 {
@@ -67,6 +79,13 @@ const struct store_checkpoint *lineage_start(const struct lineage *lineage, size
         }
     }
     return NULL;
+}
+
+bool lineage_start_is_kept(const struct lineage *lineage, size_t branch)
+{
+    const struct store_activation *activation = &lineage->activation[branch - 1];
+
+    return is_kept(lineage, activation->seq, activation->seq, activation->step);
 }
 
 /* ---- what is kept ---- */
@@ -86,11 +105,11 @@ bool lineage_has_base(const struct lineage *lineage, size_t branch, int64_t vers
     for (size_t i = 0; i < lineage->n; i++) {
         const struct store_checkpoint *row = &lineage->checkpoint[i];
         if (lineage_is_base(lineage, row, branch) && row->version < version &&
-            row->seq >= lineage->log_start) {
+            lineage_is_kept(lineage, row)) {
             return true;
         }
     }
-    return branch > 0 && lineage->activation[branch - 1].seq >= lineage->log_start &&
+    return branch > 0 && lineage_start_is_kept(lineage, branch) &&
            lineage_start(lineage, branch) != NULL;
 }
 

@@ -7,6 +7,7 @@
 #define RANKD_SERVER_LINEAGE_H
 
 #include "store_registry.h"
+#include "store_trim.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,7 +21,7 @@ struct lineage {
     size_t n;
     struct store_activation *activation; /* (n_activations), oldest first, owned */
     size_t n_activations;
-    int64_t log_start; /* what is before this log position may be gone, and steps that took it */
+    struct store_trimmed trimmed; /* what was before these positions may be gone */
 };
 
 /** Reads what the store has of a model. Deinit it in any case. */
@@ -36,15 +37,21 @@ size_t lineage_branch_of_step(const struct lineage *lineage, int64_t step);
 /** The branch a checkpoint was made on; of an import: on which it was stored. */
 size_t lineage_branch_of_checkpoint(const struct lineage *lineage, int64_t checkpoint);
 
+/** Is all kept that was learned from after a checkpoint, so that its steps can be taken? */
+bool lineage_is_kept(const struct lineage *lineage, const struct store_checkpoint *row);
+
 /**
  * May the branch be gone on with from this checkpoint, by the steps after it? Also where they are
- * not kept: look at log_start, unless there is no step after it.
+ * not kept: see lineage_is_kept, unless there is no step after it.
  */
 bool lineage_is_base(const struct lineage *lineage, const struct store_checkpoint *row,
                      size_t branch);
 
 /** What started a branch. @pre branch > 0. @return the checkpoint's row, or NULL: it is gone. */
 const struct store_checkpoint *lineage_start(const struct lineage *lineage, size_t branch);
+
+/** Is all kept that was learned from after the start of a branch? @pre branch > 0. */
+bool lineage_start_is_kept(const struct lineage *lineage, size_t branch);
 
 /**
  * Are a checkpoint and the log behind it kept, to make a version of the branch from by steps?

@@ -42,6 +42,13 @@
     X(CHECKPOINTS, "rankd_checkpoints_total", "", "Checkpoints stored.")                           \
     X(BACKUPS_DONE, "rankd_backups_total", "result=\"done\"", "Backups by result.")                \
     X(BACKUPS_FAILED, "rankd_backups_total", "result=\"failed\"", "")                              \
+    X(REMOVED_RANKINGS, "rankd_retention_removed_total", "kind=\"ranking\"",                       \
+      "What was removed because it was old, or there was too much.")                               \
+    X(REMOVED_EVENTS, "rankd_retention_removed_total", "kind=\"event\"", "")                       \
+    X(REMOVED_BATCHES, "rankd_retention_removed_total", "kind=\"batch\"", "")                      \
+    X(REMOVED_STEPS, "rankd_retention_removed_total", "kind=\"step\"", "")                         \
+    X(REMOVED_REVISIONS, "rankd_retention_removed_total", "kind=\"revision\"", "")                 \
+    X(REMOVED_CHECKPOINTS, "rankd_retention_removed_total", "kind=\"checkpoint\"", "")             \
     X(COMMITS, "rankd_commits_total", "", "Transactions committed by the writer.")                 \
     X(STORAGE_ERRORS, "rankd_storage_errors_total", "kind=\"other\"",                              \
       "What failed of the storage; other: transactions that failed without its fault.")            \

@@ -35,6 +35,12 @@
       "share of one core that learning may take; 100 = no limit")                                  \
     X(score_p99_ms, NUMBER, "score-p99-ms", "50", 0, 60000, "ms",                                  \
       "learning pauses while 1 % of score requests take longer; 0 = never")                        \
+    X(log_days, NUMBER, "log-days", "30", 1, 36500, "days",                                        \
+      "how long rankings, events and batches are kept")                                            \
+    X(log_max_mib, NUMBER, "log-max-mib", "8192", 1, 1048576, "MiB",                               \
+      "the log may have so much; then what is oldest goes earlier")                                \
+    X(checkpoint_max_mib, NUMBER, "checkpoint-max-mib", "8192", 1, 1048576, "MiB",                 \
+      "the stored versions that a model learned may have so much; the newest stays")               \
     X(backup_dir, TEXT, "backup-dir", "", 0, 0, "path",                                            \
       "where POST /v1/backup writes; empty = the folder backups beside the database")              \
     X(queue_jobs, NUMBER, "queue-jobs", "10000", 1, 1000000, "events",                             \

@@ -170,6 +170,14 @@ static enum rk_status start_store(struct service *service, struct rk_error *err)
     return RK_OK;
 }
 
+static struct retention_options retention_of(const struct options *options)
+{
+    return (struct retention_options){.log_days = options->log_days,
+                                      .log_bytes = options->log_max_mib << 20,
+                                      .checkpoint_bytes = options->checkpoint_max_mib << 20,
+                                      .ttl_ms = options->feedback_ttl_s * 1000};
+}
+
 static enum rk_status start_trainer(struct service *service, size_t n_slots, struct rk_error *err)
 {
     const struct trainer_options options = {
@@ -177,7 +185,8 @@ static enum rk_status start_trainer(struct service *service, size_t n_slots, str
         .model_max_bytes = (size_t)service->options.model_max_mib << 20,
         .checkpoint_s = service->options.checkpoint_s,
         .pace = {service->options.trainer_cpu_percent, service->options.score_p99_ms},
-        .score = api_score_seconds(&service->api)};
+        .score = api_score_seconds(&service->api),
+        .retention = retention_of(&service->options)};
     struct store *store = NULL;
     struct trainer *trainer = NULL;
     enum rk_status status = store_open_reader(service->options.db, &store, err);

@@ -1,6 +1,6 @@
 /*
  * The registry's checkpoints: stored in chunks between other commits, counted once their row is
- * there, trimmed by age; and which one was activated when.
+ * there; and which one was activated when.
  */
 #include "grow.h"
 #include "store_impl.h"
@@ -97,44 +97,10 @@ enum rk_status store_put_checkpoint(struct store *store, const struct store_chec
 
 /* ---- removing ---- */
 
-static enum rk_status delete_rows(struct store *store, int64_t model, int64_t now_ms,
-                                  struct rk_error *err)
-{
-    struct sql sql = sql_start(
-        store, "DELETE FROM checkpoint WHERE id IN (SELECT id FROM (SELECT id, source, time_ms, "
-               "row_number() OVER (ORDER BY id DESC) AS in_all, "
-               "row_number() OVER (PARTITION BY time_ms / 3600000 ORDER BY id DESC) AS in_hour, "
-               "row_number() OVER (PARTITION BY time_ms / 86400000 ORDER BY id DESC) AS in_day "
-               "FROM checkpoint WHERE model = ?1) WHERE source = 'training' AND in_all > 5 "
-               "AND NOT (in_hour = 1 AND time_ms > ?2 - 86400000) AND NOT (in_day = 1 AND time_ms "
-               "> ?2 - 30 * 86400000) "
-               "AND id NOT IN (SELECT checkpoint FROM activation WHERE model = ?1))");
-    sql_bind_int(&sql, model);
-    sql_bind_int(&sql, now_ms);
-    return sql_run(&sql, err);
-}
-
 /*
- * The newest of an hour or a day stands for it, so that what the hour keeps, the day keeps too. A
- * trigger notes what has lost its row: all chunks of a large one at once would take seconds, in which
- * nobody is acknowledged anything.
+ * All chunks of a large one at once would take seconds, in which nobody is acknowledged anything: a
+ * trigger notes what has lost its row.
  */
-enum rk_status store_trim_checkpoints(struct store *store, int64_t model, int64_t now_ms,
-                                      bool *chunks, struct rk_error *err)
-{
-    enum rk_status status = delete_rows(store, model, now_ms, err);
-    if (status != RK_OK) {
-        return status;
-    }
-    struct sql sql = sql_start(store, "SELECT 1 FROM checkpoint_dropped LIMIT 1");
-    const bool some = sql_step(&sql);
-    status = sql_end(&sql, err);
-    if (status == RK_OK) {
-        *chunks = some;
-    }
-    return status;
-}
-
 enum rk_status store_drop_chunk(struct store *store, bool *more, struct rk_error *err)
 {
     struct sql chunk = sql_start(

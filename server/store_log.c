@@ -23,13 +23,11 @@ enum rk_status store_log_end(struct store *store, int64_t *seq, struct rk_error 
 
 enum rk_status store_log_start(struct store *store, int64_t *seq, struct rk_error *err)
 {
-    struct sql sql = sql_start(store, "SELECT min(seq) - 1 FROM log");
-    bool empty = !sql_step(&sql) || sqlite3_column_type(sql.stmt, 0) == SQLITE_NULL;
-    int64_t start = empty ? 0 : sqlite3_column_int64(sql.stmt, 0);
+    struct sql sql =
+        sql_start(store, "SELECT max(coalesce(max(seq), 0), coalesce(max(due_seq), 0)) "
+                         "FROM trimmed");
+    int64_t start = sql_step(&sql) ? sqlite3_column_int64(sql.stmt, 0) : 0;
     enum rk_status status = sql_end(&sql, err);
-    if (status == RK_OK && empty) {
-        return store_log_end(store, seq, err);
-    }
     if (status == RK_OK) {
         *seq = start;
     }

@@ -12,7 +12,7 @@
 /** The last seq of the log, 0 when empty. */
 RK_MUST_CHECK enum rk_status store_log_end(struct store *store, int64_t *seq, struct rk_error *err);
 
-/** The position before the first record that is kept: what is after it can be read. */
+/** The position after which everything that models learn from is kept (store_trim.h). */
 RK_MUST_CHECK enum rk_status store_log_start(struct store *store, int64_t *seq,
                                              struct rk_error *err);
 

@@ -189,15 +189,6 @@ RK_MUST_CHECK enum rk_status store_put_chunk(struct store *store, int64_t checkp
 RK_MUST_CHECK enum rk_status store_put_checkpoint(struct store *store,
                                                   const struct store_checkpoint *checkpoint,
                                                   struct rk_error *err);
-/**
- * W. Removes what need not be kept: keeps the newest 5 of a model, one an hour for a day, one a day
- * for 30 days, and every init, import, file and activated one. Their chunks go after them.
- *
- * @param chunks  out: there are chunks for store_drop_chunk, of whatever model.
- */
-RK_MUST_CHECK enum rk_status store_trim_checkpoints(struct store *store, int64_t model,
-                                                    int64_t now_ms, bool *chunks,
-                                                    struct rk_error *err);
 /** W. Removes a chunk of a checkpoint without a row. @param more  out: there may be others. */
 RK_MUST_CHECK enum rk_status store_drop_chunk(struct store *store, bool *more,
                                               struct rk_error *err);

@@ -11,6 +11,7 @@
 #include "held.h"
 #include "metrics.h"
 #include "models.h"
+#include "retention.h"
 #include "store_registry.h"
 #include "writer.h"
 
@@ -95,6 +96,9 @@ RK_MUST_CHECK enum rk_status trainee_open(const struct store_model *row, size_t 
 
 /** What it learns by now; borrowed from it. */
 struct cut_terms trainee_terms(const struct trainee *trainee);
+
+/** What retention has to know of it. */
+struct retention_model trainee_for_retention(const struct trainee *trainee);
 
 /**
  * Learns by another configuration from the next step on, in two parts: what may fail, before the

@@ -149,3 +149,14 @@ enum rk_status trainee_follow_config(struct trainee *trainee, struct store *stor
     free_configs(rows, n);
     return status;
 }
+
+struct retention_model trainee_for_retention(const struct trainee *trainee)
+{
+    const struct model_config *config = &trainee->served->config;
+    const struct cut_terms terms = trainee_terms(trainee);
+
+    return (struct retention_model){.id = trainee->served->id,
+                                    .learns = config->training.enabled,
+                                    .reads_all = config->training.source == MODEL_SOURCE_ALL,
+                                    .waits_upto = cut_waits_upto(&terms)};
+}

@@ -20,7 +20,7 @@ enum rk_status recovery_load(struct recovery *r, const struct store_checkpoint *
     if (status != RK_OK) {
         log_error("checkpoint_passed_over", log_text("model", t->served->name),
                   log_number("version", row->version), log_text("reason", err->text));
-    } else if (row->source != STORE_SOURCE_IMPORT) {
+    } else if (row->source != STORE_SOURCE_IMPORT && lineage_is_kept(&r->lineage, row)) {
         t->branch = (int64_t)lineage_branch_of_checkpoint(&r->lineage, row->id);
     }
     return status;
@@ -32,16 +32,16 @@ static enum rk_status no_checkpoint(const struct recovery *r, struct rk_error *e
                    r->t->served->name);
 }
 
-/* Are there steps to be taken after this checkpoint? Where that cannot be read, there may be. */
-static bool is_followed(const struct recovery *r, const struct store_checkpoint *row)
+/* Are there steps to be taken after this one? Where that cannot be read, there may be. */
+static bool is_followed(const struct recovery *r, int64_t step)
 {
-    struct store_step step = {0};
+    struct store_step next = {0};
     size_t n = 1;
     const enum rk_status status =
-        store_list_steps(r->store, r->t->served->id, row->step, false, &step, &n, NULL);
+        store_list_steps(r->store, r->t->served->id, step, false, &next, &n, NULL);
 
     if (status == RK_OK && n > 0) {
-        free(step.quarantined);
+        free(next.quarantined);
     }
     return status != RK_OK || n > 0;
 }
@@ -63,7 +63,7 @@ static enum rk_status load_made(struct recovery *r, size_t branch, int64_t versi
         if (!lineage_is_base(&r->lineage, row, branch) || row->version > version) {
             continue;
         }
-        if (row->seq < r->lineage.log_start && (passed_over || is_followed(r, row))) {
+        if (!lineage_is_kept(&r->lineage, row) && (passed_over || is_followed(r, row->step))) {
             return RK_CORRUPT;
         }
         if (recovery_load(r, row, &own) == RK_OK) {
@@ -131,7 +131,8 @@ enum rk_status recovery_start(struct recovery *r, size_t branch, struct rk_error
     struct trainee *t = r->t;
     enum rk_status status;
 
-    if (row == NULL) {
+    if (row == NULL ||
+        (!lineage_start_is_kept(&r->lineage, branch) && is_followed(r, activation->step))) {
         return no_checkpoint(r, err);
     }
     status = recovery_load(r, row, &own);
@@ -205,8 +206,10 @@ enum rk_status trainee_retrace(struct trainee *trainee, struct store *store, int
         status = rk_fail(err, RK_NOTFOUND, "no version that was learned is stored");
     }
     if (status == RK_OK) {
-        status = load_base(&r, lineage_branch_of_checkpoint(&r.lineage, made->id),
-                           made->version - 1, err);
+        const size_t branch = lineage_branch_of_checkpoint(&r.lineage, made->id);
+        status = lineage_has_base(&r.lineage, branch, made->version)
+                     ? load_base(&r, branch, made->version - 1, err)
+                     : rk_fail(err, RK_NOTFOUND, LINEAGE_GONE, (long long)made->version);
     }
     if (status == RK_OK) {
         *from = live_version(&trainee->served->live);

@@ -9,7 +9,7 @@
 
 static bool is_start(const struct lineage *lineage, const struct store_checkpoint *row)
 {
-    return row->source != STORE_SOURCE_IMPORT && row->seq >= lineage->log_start;
+    return row->source != STORE_SOURCE_IMPORT && lineage_is_kept(lineage, row);
 }
 
 /*

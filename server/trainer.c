@@ -90,7 +90,7 @@ static bool step_all(struct trainer *trainer, bool *failed)
         const struct cut_terms terms = trainee_terms(t);
         struct rk_error err = {0};
         bool more = false;
-        if (!trainer_may_train(t) || (t->seq >= log_end && !cut_waits(&terms, t->due_seq))) {
+        if (!trainer_may_train(t) || (t->seq >= log_end && cut_waits_upto(&terms) <= t->due_seq)) {
             continue;
         }
         if (!trainer_pace(trainer)) {
@@ -155,6 +155,7 @@ static void *trainer_thread(void *argument)
         pthread_mutex_unlock(&trainer->lock);
         if (command != NULL) {
             trainer_obey(trainer, command);
+            retention_look_again(trainer->retention);
             more = true;
             continue;
         }
@@ -167,6 +168,7 @@ static void *trainer_thread(void *argument)
         more = !failed && step_all(trainer, &failed) && !failed;
         if (!failed) {
             trainer_checkpoint_due(trainer);
+            more = trainer_trim(trainer) || more;
         }
     }
 }
@@ -179,6 +181,7 @@ static void trainer_free(struct trainer *trainer)
         trainee_destroy(&trainer->trainee[i]);
     }
     free(trainer->trainee);
+    retention_destroy(&trainer->retention);
     store_close(&trainer->tools.store);
     pthread_cond_destroy(&trainer->wake);
     pthread_mutex_destroy(&trainer->lock);
@@ -209,6 +212,9 @@ enum rk_status trainer_start(struct store *store, struct writer *writer, struct 
     pthread_cond_init(&t->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     status = trainer_recover(t, err);
+    if (status == RK_OK && options->only == NULL && options->retention.log_days > 0) {
+        status = retention_create(&options->retention, store, writer, metrics, &t->retention, err);
+    }
     if (status == RK_OK && options->only == NULL &&
         pthread_create(&t->thread, NULL, trainer_thread, t) != 0) {
         status = rk_fail(err, RK_NOMEM, "cannot start the trainer thread");

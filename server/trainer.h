@@ -11,6 +11,7 @@
 #include "models.h"
 #include "pace.h"
 #include "problem.h"
+#include "retention.h"
 #include "writer.h"
 
 #include <rankd/status.h>
@@ -70,6 +71,7 @@ struct trainer_options {
     int64_t checkpoint_s;
     struct pace_limits pace;
     const struct metric_histogram *score; /* durations of score requests, borrowed; may be NULL */
+    struct retention_options retention;   /* log_days 0: nothing is ever removed */
     const char
         *only; /* the command line: this model alone, and no thread: nothing is learned, and a
                   command is done when trainer_submit returns. NULL: a server. Borrowed */

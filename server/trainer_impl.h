@@ -4,6 +4,7 @@
 #ifndef RANKD_SERVER_TRAINER_IMPL_H
 #define RANKD_SERVER_TRAINER_IMPL_H
 
+#include "retention.h"
 #include "trainee.h"
 #include "trainer.h"
 
@@ -20,7 +21,8 @@ struct trainer {
     struct pace pace; /* the trainer thread's, as all below */
     struct trainee_tools tools;
     struct models *models;
-    struct trainee **trainee; /* (n) */
+    struct retention *retention; /* NULL: nothing is ever removed */
+    struct trainee **trainee;    /* (n) */
     size_t n;
     int64_t obeying_ns; /* since when it does what the last command says, monotonic */
 };
@@ -69,6 +71,11 @@ RK_MUST_CHECK enum rk_status trainer_checkpoint_now(struct trainer *trainer, str
 
 /* Starts a checkpoint of each model whose time has come. */
 void trainer_checkpoint_due(struct trainer *trainer);
+
+/* ---- trainer_retention.c ---- */
+
+/* Removes a little of what is old. @return true: there may be more. */
+bool trainer_trim(struct trainer *trainer);
 
 /* ---- trainer_commands.c ---- */
 

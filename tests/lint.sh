@@ -18,7 +18,7 @@ http 10
 api 9 admin 9
 trainer 8 offline 8 reproduce 8
 trainee 7 parameters 7
-cut 6 held 6.5 checkpoint 6 datafile 6
+cut 6 held 6.5 retention 6.2 checkpoint 6 datafile 6
 writer 5 backup 5 assemble 5 explain 5 teacher 5.5 stored 5.5
 codec 4 models 4 lineage 4 config_file 4 storage 4
 list 3 catalogue 3 live 3 store 3 model_config 3

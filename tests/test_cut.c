@@ -252,12 +252,12 @@ static void lists_that_wait_when_the_window_goes_are_learned_from_at_its_end(voi
     put_two(l, "r4", "r5"); /* 4, 5 */
     assert_string_equal(cut_at(l, &c, &range, now_ms), "4");
     assert_int_equal(range.due_to, 0);
-    assert_true(cut_waits(&c.terms, range.due_to));
+    assert_true(cut_waits_upto(&c.terms) > range.due_to);
     (void)learning_event(l, "r2", "a", "click", 1); /* within its window */
     assert_string_equal(cut_at(l, &c, &range, now_ms + 9999), "");
     assert_string_equal(cut_at(l, &c, &range, now_ms + 10000), "1 2");
     assert_int_equal(range.due_to, 3);
-    assert_false(cut_waits(&c.terms, range.due_to));
+    assert_false(cut_waits_upto(&c.terms) > range.due_to);
 }
 
 static void
@@ -312,7 +312,7 @@ static void window_that_changes_often_loses_no_list_and_doubles_none(void **stat
         }
     }
     assert_int_equal(met, (INT64_C(1) << (ERAS * A)) - 1);
-    assert_false(cut_waits(&c.terms, range.due_to));
+    assert_false(cut_waits_upto(&c.terms) > range.due_to);
 }
 
 int main(void)

@@ -4,6 +4,7 @@
 #include "store_fixture.h"
 #include "store_log.h"
 #include "store_registry.h"
+#include "store_trim.h"
 #include "test.h"
 
 #define HOUR_MS INT64_C(3600000)
@@ -138,6 +139,25 @@ checkpoint_id_is_not_given_again_before_it_is_forgotten_that_it_was_dropped(void
     assert_ok(store_read_chunks(fixture->store, next, bytes, sizeof bytes, NULL));
 }
 
+/* Removes what need not be kept, one after the other. @return how many. */
+static int trim(struct store *store, int64_t now_ms, int64_t most_bytes)
+{
+    const struct store_keep keep = {.now_ms = now_ms, .days = 30, .bytes = most_bytes};
+    int64_t id;
+    int n = 0;
+    bool more = true;
+    assert_ok(store_find_old_checkpoint(store, 3, &keep, &id, NULL));
+    while (id != 0) {
+        assert_ok(store_drop_checkpoint(store, id, NULL));
+        assert_ok(store_find_old_checkpoint(store, 3, &keep, &id, NULL));
+        n++;
+    }
+    while (more) {
+        assert_ok(store_drop_chunk(store, &more, NULL));
+    }
+    return n;
+}
+
 /*
  * Trims at now_ms and checks which of n checkpoints of model 3, ids in order of age, are left,
  * chunks with them.
@@ -145,12 +165,7 @@ checkpoint_id_is_not_given_again_before_it_is_forgotten_that_it_was_dropped(void
 static void assert_trimmed(struct store *store, int64_t now_ms, const int64_t *ids,
                            const char *kept)
 {
-    bool more = false;
-    assert_ok(store_trim_checkpoints(store, 3, now_ms, &more, NULL));
-    assert_int_equal(more, strchr(kept, '-') != NULL);
-    while (more) {
-        assert_ok(store_drop_chunk(store, &more, NULL));
-    }
+    (void)trim(store, now_ms, INT64_MAX);
     struct store_checkpoint *left = NULL;
     size_t n = 0, at = 0;
     assert_ok(store_list_checkpoints(store, 3, &left, &n, NULL));
@@ -204,9 +219,22 @@ static void trim_keeps_one_an_hour_for_a_day_and_one_a_day_for_thirty(void **sta
         ids[i] = put_checkpoint(store, 3, STORE_SOURCE_TRAINING, times[i]);
     }
     assert_trimmed(store, now, ids, "--+-+-+++++++");
-    bool chunks = true;
-    assert_ok(store_trim_checkpoints(store, 3, now, &chunks, NULL));
-    assert_false(chunks);
+    assert_int_equal(trim(store, now, INT64_MAX), 0);
+}
+
+static void trim_keeps_the_newest_that_fit_and_at_least_one(void **state)
+{
+    struct store *store = ((struct store_fixture *)*state)->store;
+    int64_t id, ids[7];
+    for (int i = 0; i < 7; i++) {
+        ids[i] = put_checkpoint(store, 3, i == 0 ? STORE_SOURCE_IMPORT : STORE_SOURCE_TRAINING, i);
+    }
+    assert_int_equal(trim(store, 1000, 2 * 3), 4); /* 3 bytes each */
+    assert_trimmed(store, 1000, ids, "+----++");
+    assert_int_equal(trim(store, 1000, 1), 1);
+    assert_trimmed(store, 1000, ids, "+-----+");
+    assert_ok(store_find_old_checkpoint(store, 3, NULL, &id, NULL));
+    assert_int_equal(id, ids[0]); /* of a model that is gone nothing is kept */
 }
 
 static void trim_keeps_what_was_made_or_chosen_by_hand_and_what_is_in_the_making(void **state)
@@ -291,6 +319,7 @@ int main(void)
         TEST(checkpoint_id_is_not_given_again_before_it_is_forgotten_that_it_was_dropped),
         TEST(trim_keeps_the_newest_five_whatever_their_age),
         TEST(trim_keeps_one_an_hour_for_a_day_and_one_a_day_for_thirty),
+        TEST(trim_keeps_the_newest_that_fit_and_at_least_one),
         TEST(trim_keeps_what_was_made_or_chosen_by_hand_and_what_is_in_the_making),
         TEST(activation_says_what_was_made_after_it),
         TEST(last_activation_of_a_model_holds),

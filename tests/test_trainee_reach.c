@@ -144,6 +144,8 @@ static void trim(struct learning *l, int64_t seq)
     fixture_run_sql(l->path, text);
     (void)snprintf(text, sizeof text, "DELETE FROM log WHERE seq <= %lld", (long long)seq);
     fixture_run_sql(l->path, text);
+    (void)snprintf(text, sizeof text, "INSERT INTO trimmed VALUES (1, %lld, 0, 0)", (long long)seq);
+    fixture_run_sql(l->path, text);
 }
 
 /* The untrained start is kept, but the steps that once followed it are not. */
