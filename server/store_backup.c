@@ -3,8 +3,6 @@
  */
 #include "store_impl.h"
 
-#include <unistd.h>
-
 #define STEPS_UNOBSERVED 10000 /* of SQLite's machine, before it is asked whether to go on */
 
 static int is_cancelled(void *context)
@@ -75,7 +73,7 @@ static enum rk_status copy(struct store *store, const char *part, const atomic_b
         status = check(part, cancel, backup, err);
     }
     if (status != RK_OK) {
-        (void)unlink(part);
+        store_copy_remove(part);
         backup->trouble = status == RK_CORRUPT ? STORE_DAMAGED : store_trouble(store);
     }
     return status;
@@ -104,12 +102,12 @@ enum rk_status store_backup_keep(const char *part, const char *to, struct store_
 {
     int code = SQLITE_OK;
     if (store_size_beside(to, "") >= 0) {
-        (void)unlink(part);
+        store_copy_remove(part);
         return rk_fail(err, RK_INVALID, "there is a file %s", to);
     }
     enum rk_status status = store_copy_keep(part, to, &code, err);
     if (status != RK_OK) {
-        (void)unlink(part);
+        store_copy_remove(part);
         backup->trouble = code == SQLITE_FULL ? STORE_FULL : STORE_FAILED;
     }
     return status;

@@ -42,9 +42,22 @@ static int copy_into(sqlite3 *db, const char *to)
     return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
+/* SQLite may leave a journal where the disk is full. */
+void store_copy_remove(const char *part)
+{
+    const size_t n = strlen(part) + sizeof "-journal";
+    char *journal = malloc(n);
+    if (journal != NULL) {
+        (void)snprintf(journal, n, "%s-journal", part);
+        (void)unlink(journal);
+    }
+    free(journal);
+    (void)unlink(part);
+}
+
 enum rk_status store_copy_write(sqlite3 *db, const char *part, int *code, struct rk_error *err)
 {
-    (void)unlink(part); /* of a copy that was cut off */
+    store_copy_remove(part); /* of a copy that was cut off */
     *code = copy_into(db, part);
     return *code == SQLITE_OK ? RK_OK
                               : rk_fail(err, *code == SQLITE_NOMEM ? RK_NOMEM : RK_IO,

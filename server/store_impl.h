@@ -145,6 +145,9 @@ RK_MUST_CHECK enum rk_status store_check(sqlite3 *db, const char *path, struct r
 RK_MUST_CHECK enum rk_status store_copy_write(sqlite3 *db, const char *part, int *code,
                                               struct rk_error *err);
 
+/** Removes a copy that was not finished; nothing where there is none. */
+void store_copy_remove(const char *part);
+
 /** Syncs a file, gives it its name, and syncs the folder. */
 RK_MUST_CHECK enum rk_status store_copy_keep(const char *part, const char *to, int *code,
                                              struct rk_error *err);

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define FOLDER    "migrations/"
 #define PATH_ROOM 4096
@@ -52,7 +51,7 @@ static enum rk_status keep_copy(sqlite3 *db, const char *path, int number, struc
         status = store_copy_keep(part, to, &code, err);
     }
     if (status != RK_OK) {
-        (void)unlink(part);
+        store_copy_remove(part);
     }
     return status;
 }

@@ -81,7 +81,7 @@ size_t ledger_send_again(struct ledger *ledger, struct http_client *http, size_t
     return lost;
 }
 
-size_t ledger_missing(struct ledger *ledger, sqlite3 *db)
+size_t ledger_missing_of(struct ledger *ledger, size_t first, sqlite3 *db)
 {
     sqlite3_stmt *stmt = NULL;
 
@@ -89,7 +89,7 @@ size_t ledger_missing(struct ledger *ledger, sqlite3 *db)
     dbfile_run(db, "BEGIN");
     assert_int_equal(sqlite3_prepare_v2(db, "INSERT INTO acked VALUES (?, ?)", -1, &stmt, NULL),
                      SQLITE_OK);
-    for (size_t i = 0; i < ledger_size(ledger); i++) {
+    for (size_t i = 0; i < first; i++) {
         const struct ledger_entry entry = entry_at(ledger, i);
         (void)sqlite3_bind_text(stmt, 1, entry.id, -1, SQLITE_STATIC);
         (void)sqlite3_bind_int(stmt, 2, entry.kind == LEDGER_BATCH);
@@ -102,4 +102,9 @@ size_t ledger_missing(struct ledger *ledger, sqlite3 *db)
         db, "SELECT (SELECT count(*) FROM acked WHERE NOT batch AND id NOT IN "
             "(SELECT event_id FROM event)) + (SELECT count(*) FROM acked WHERE batch AND id NOT IN "
             "(SELECT batch_id FROM batch_name))");
+}
+
+size_t ledger_missing(struct ledger *ledger, sqlite3 *db)
+{
+    return ledger_missing_of(ledger, ledger_size(ledger), db);
 }

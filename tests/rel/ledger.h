@@ -47,4 +47,7 @@ size_t ledger_send_again(struct ledger *ledger, struct http_client *http, size_t
 /* How many are not in the file? Sets up a temporary table. */
 size_t ledger_missing(struct ledger *ledger, sqlite3 *db);
 
+/* The same of the first entries alone. */
+size_t ledger_missing_of(struct ledger *ledger, size_t first, sqlite3 *db);
+
 #endif
