@@ -38,6 +38,7 @@ RELS := $(patsubst tests/rel/rel_%.c,%,$(wildcard tests/rel/rel_*.c))
 REL_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out tests/rel/rel_%.c,$(wildcard tests/rel/*.c)))
 LDFLAGS_rel_migrate := -Wl,--wrap=embedded_files,--wrap=fsync,--wrap=rename,--wrap=unlink
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+BENCH_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out tests/bench/bench_%.c,$(wildcard tests/bench/*.c)))
 BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/bench_*.c))
 GOLDEN ?= $(wildcard ../shared/golden)
 
@@ -123,7 +124,7 @@ $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(SERVER) $(EMBED) $(B)/librankd.a
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBS)
 $(B)/golden: $(B)/tests/golden.o $(B)/librankd.a
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBS)
-$(B)/bench/%: tests/bench/%.c $(SERVER) $(EMBED) $(B)/librankd.a
+$(B)/bench/%: tests/bench/%.c $(BENCH_HELP) $(SERVER) $(EMBED) $(B)/librankd.a
 	@mkdir -p $(@D)
 	$(CC) $(TEST_FLAGS) -O3 -ffp-contract=off $(LDFLAGS_$(VARIANT)) -o $@ $(filter %.c %.o %.a,$^) $(LIBS)
 

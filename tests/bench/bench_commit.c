@@ -1,243 +1,40 @@
 /*
- * Acknowledging feedback: events per second through the writer, one event a job and 64 clients that
- * each wait for their answer before they send the next, beside a loop that commits every event in a
- * transaction of its own. Wall-clock time: both wait for the disk, in a temporary folder.
+ * Acknowledging feedback: events per second through the writer beside a loop that commits every event
+ * in a transaction of its own. Wall-clock time: both wait for the disk.
  */
 #include "bench.h"
-#include "clock.h"
-#include "store.h"
-#include "store_log.h"
-#include "writer.h"
+#include "commit.h"
 
-#include <pthread.h>
-#include <rankd/feature.h>
-#include <stdint.h>
-#include <string.h>
-#include <unistd.h>
-
-#define CLIENTS        64
-#define EVENTS         8192 /* of a round through the writer */
-#define SINGLES        128  /* of a round of the loop */
-#define ITEMS          1000 /* shown: each takes STORE_EVENTS_PER_ITEM events */
-#define PATH_MAX_BYTES 512
-
-_Static_assert((BENCH_ROUNDS + 1) * EVENTS <= ITEMS * STORE_EVENTS_PER_ITEM,
-               "the events would be capped");
-
-/* One event on its way, again and again. */
-struct client {
-    struct writer_job job;
-    struct committing *all;
-    enum store_event_status status;
-    size_t number;   /* of the event */
-    int64_t sent_ns; /* monotonic */
-};
-
-struct committing {
-    char folder[PATH_MAX_BYTES / 2];
-    struct writer *writer;
-    struct metrics metrics;
-    struct metric_histogram waited; /* from sending an event to its acknowledgement */
-    struct store *single;           /* the loop's own file */
-    size_t n_single;
-    struct client client[CLIENTS];
-    pthread_mutex_t lock;
-    pthread_cond_t over;
-    size_t next, end; /* guarded by lock: events given out, and where the round ends */
-    size_t done;      /* guarded by lock */
-};
-
-/* ---- events ---- */
-
-static uint64_t item_hash(const char *id)
+static void together(void *context, size_t round)
 {
-    return rk_feature_category(RK_ITEM, "id", 2, id, strlen(id), 1.0F).hash;
-}
-
-static enum rk_status put_event(struct store *store, size_t number, enum store_event_status *status,
-                                struct rk_error *err)
-{
-    char event_id[24], item_id[24];
-    struct store_event event = {.event_id = event_id,
-                                .ranking_id = "r",
-                                .item_id = item_id,
-                                .type = "click",
-                                .value = 1,
-                                .event_ms = INT64_MIN};
-
-    (void)snprintf(event_id, sizeof event_id, "e%zu", number);
-    (void)snprintf(item_id, sizeof item_id, "i%zu", number % ITEMS);
-    event.item_hash = item_hash(item_id);
-    return store_put_event(store, &event, 1, 1000, status, err);
-}
-
-/* ---- the writer ---- */
-
-static enum rk_status client_run(struct writer_job *job, struct store *store, struct rk_error *err)
-{
-    struct client *client = (struct client *)job;
-
-    return put_event(store, client->number, &client->status, err);
-}
-
-/* Takes the next event, if there is one left in this round. @pre the lock is held. */
-static bool client_next(struct client *client)
-{
-    struct committing *c = client->all;
-    const bool more = c->next < c->end;
-
-    if (more) {
-        client->number = c->next++;
-        client->sent_ns = clock_monotonic_ns();
-    }
-    return more;
-}
-
-static void client_done(struct writer_job *job, const struct writer_outcome *outcome)
-{
-    struct client *client = (struct client *)job;
-    struct committing *c = client->all;
-    bool more;
-
-    bench_need(outcome->err.status == RK_OK && client->status == STORE_EVENT_ACCEPTED,
-               "an event was not accepted");
-    metrics_observe(&c->waited, (uint64_t)(clock_monotonic_ns() - client->sent_ns));
-    pthread_mutex_lock(&c->lock);
-    more = client_next(client); /* before the round can end, and the next one begin */
-    if (++c->done == c->end) {
-        pthread_cond_signal(&c->over);
-    }
-    pthread_mutex_unlock(&c->lock);
-    bench_need(!more || writer_submit(c->writer, job), "the queue is full");
-}
-
-/* Each client sends an event as soon as its last one is acknowledged. */
-static void commit_together(void *context, size_t round)
-{
-    struct committing *c = context;
-
     (void)round;
-    pthread_mutex_lock(&c->lock);
-    c->end += EVENTS;
-    for (size_t i = 0; i < CLIENTS; i++) {
-        bench_need(client_next(&c->client[i]) && writer_submit(c->writer, &c->client[i].job),
-                   "the queue is full");
-    }
-    while (c->done < c->end) {
-        pthread_cond_wait(&c->over, &c->lock);
-    }
-    pthread_mutex_unlock(&c->lock);
+    commit_together(context);
 }
 
-/* ---- the loop ---- */
-
-static void commit_singly(void *context, size_t round)
+static void singly(void *context, size_t round)
 {
-    struct committing *c = context;
-    enum store_event_status status = STORE_EVENT_CAPPED;
-
     (void)round;
-    for (size_t i = 0; i < SINGLES; i++) {
-        bench_need(store_begin(c->single, NULL) == RK_OK &&
-                       put_event(c->single, c->n_single++, &status, NULL) == RK_OK &&
-                       store_commit(c->single, NULL) == RK_OK && status == STORE_EVENT_ACCEPTED,
-                   "an event was not accepted");
-    }
-}
-
-/* ---- set-up ---- */
-
-static int compare_hashes(const void *a, const void *b)
-{
-    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* A file with one ranking, on which all events are. */
-static struct store *open_store(const struct committing *c, const char *name)
-{
-    char path[PATH_MAX_BYTES], item[24];
-    uint64_t shown[ITEMS];
-    struct store_ranking ranking = {.ranking_id = "r",
-                                    .model = 1,
-                                    .time_ms = 1,
-                                    .request = "{}",
-                                    .request_n = 2,
-                                    .served = "[]",
-                                    .served_n = 2,
-                                    .shown = shown,
-                                    .n_shown = ITEMS};
-    struct store *store = NULL;
-
-    for (size_t i = 0; i < ITEMS; i++) {
-        (void)snprintf(item, sizeof item, "i%zu", i);
-        shown[i] = item_hash(item);
-    }
-    qsort(shown, ITEMS, sizeof *shown, compare_hashes);
-    (void)snprintf(path, sizeof path, "%s/%s", c->folder, name);
-    bench_need(store_open(path, &store, NULL) == RK_OK && store_begin(store, NULL) == RK_OK &&
-                   store_put_ranking(store, &ranking, NULL) == RK_OK &&
-                   store_commit(store, NULL) == RK_OK,
-               "no database can be made in the temporary folder");
-    return store;
-}
-
-static void open_committing(struct committing *c)
-{
-    const struct writer_limits limits = {.jobs = 2 * CLIENTS, .bytes = 1 << 20, .rankings = 1};
-    const char *base = getenv("TMPDIR");
-
-    (void)snprintf(c->folder, sizeof c->folder, "%s/rankd-bench-XXXXXX",
-                   base != NULL ? base : "/tmp");
-    bench_need(mkdtemp(c->folder) != NULL, "no temporary folder");
-    pthread_mutex_init(&c->lock, NULL);
-    pthread_cond_init(&c->over, NULL);
-    c->single = open_store(c, "single.db");
-    bench_need(writer_start(open_store(c, "writer.db"), &c->metrics, &limits, NULL, NULL,
-                            &c->writer, NULL) == RK_OK,
-               "no writer");
-    for (size_t i = 0; i < CLIENTS; i++) {
-        c->client[i] =
-            (struct client){.job = {.run = client_run, .done = client_done, .weight = 1}, .all = c};
-    }
-}
-
-static void close_committing(struct committing *c)
-{
-    static const char *const names[] = {"writer.db", "single.db"};
-    static const char *const endings[] = {"", "-wal", "-shm"};
-    char path[PATH_MAX_BYTES];
-
-    writer_stop(&c->writer);
-    store_close(&c->single);
-    for (size_t i = 0; i < 6; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s%s", c->folder, names[i / 3], endings[i % 3]);
-        (void)unlink(path);
-    }
-    (void)rmdir(c->folder);
-    pthread_cond_destroy(&c->over);
-    pthread_mutex_destroy(&c->lock);
+    commit_singly(context);
 }
 
 int main(void)
 {
-    static struct committing c;
+    static struct commit c;
     const struct bench_row row = {.name = "writer with 64 clients / a commit an event",
                                   .clock = CLOCK_MONOTONIC,
                                   .figure = BENCH_PER_SECOND,
-                                  .work = commit_together,
-                                  .floor = commit_singly,
-                                  .n_work = EVENTS,
-                                  .n_floor = SINGLES};
+                                  .work = together,
+                                  .floor = singly,
+                                  .n_work = COMMIT_EVENTS,
+                                  .n_floor = COMMIT_SINGLES};
 
     bench_title("acknowledged events per second of wall-clock time");
-    open_committing(&c);
+    commit_open(&c);
     bench_run(&row, &c);
     (void)printf("events per commit: %.1f\n",
                  (double)c.next / (double)atomic_load(&c.metrics.counter[METRIC_COMMITS]));
     (void)printf("acknowledged after: p50 %.1f ms, p99 %.1f ms\n",
                  1e3 * metrics_quantile(&c.waited, 0.5), 1e3 * metrics_quantile(&c.waited, 0.99));
-    close_committing(&c);
+    commit_close(&c);
     return 0;
 }
