@@ -7,6 +7,7 @@ CC := gcc
 endif
 MARCH ?=
 VERSION := 0.1.0
+comma := ,
 
 PACKAGES := gcc libc6-dev libmicrohttpd-dev libjansson-dev libsqlite3-dev libxxhash-dev libgnutls28-dev libcmocka-dev
 LIBS := -lmicrohttpd -ljansson -lsqlite3 -lgnutls -lxxhash -lpthread -lm
@@ -37,6 +38,8 @@ THREADED := backup retention pair live models catalogue writer trainee trainee_r
 RELS := $(patsubst tests/rel/rel_%.c,%,$(wildcard tests/rel/rel_*.c))
 REL_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out tests/rel/rel_%.c,$(wildcard tests/rel/*.c)))
 LDFLAGS_rel_migrate := -Wl,--wrap=embedded_files,--wrap=fsync,--wrap=rename,--wrap=unlink
+# All memory of rankd's own code comes from tests/rel/oom_heap.c there.
+LDFLAGS_rel_oom := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc free aligned_alloc strdup)
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out tests/bench/bench_%.c,$(wildcard tests/bench/*.c)))
 BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/bench_*.c))

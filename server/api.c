@@ -328,6 +328,9 @@ bool api_handle(struct api *api, struct api_call *call)
     failpoint(FAILPOINT_REQUEST_READ);
     call->again = false;
     call->route = SIZE_MAX;
+    if (!emit_reserve(&call->answer, API_ANSWER_ROOM)) {
+        return api_fail(call, PROBLEM_OUT_OF_MEMORY, "no memory for an answer");
+    }
     if (route == NULL && known) {
         write_allowed(call->path, call->allow, sizeof call->allow);
         return api_fail(call, PROBLEM_METHOD_NOT_ALLOWED, "this path takes %s", call->allow);

@@ -65,7 +65,8 @@ struct api_call {
     bool again;  /* a finished call is to be handled once more */
 
     int status;
-    struct emit answer;
+    struct emit
+        answer; /* failed: there was no memory for any, and the connection is to be closed */
     const char *answer_type;
     char allow[64];     /* "" = none */
     char location[192]; /* "" = none */

@@ -12,7 +12,6 @@ bool api_answer(struct api_call *call, int status)
     struct problem problem = {0};
 
     if (call->answer.failed) {
-        emit_deinit(&call->answer);
         problem_set(&problem, PROBLEM_OUT_OF_MEMORY, "no memory for the answer");
         return api_problem(call, &problem);
     }
@@ -55,8 +54,17 @@ void api_write_problem(const struct api_call *call, const struct problem *proble
 
 bool api_problem(struct api_call *call, const struct problem *problem)
 {
+    struct problem short_of_memory = {0};
+
+    problem_set(&short_of_memory, PROBLEM_OUT_OF_MEMORY, "no memory for the answer");
+    call->answer.limit = 0;
     emit_reset(&call->answer);
     api_write_problem(call, problem, &call->answer);
+    if (call->answer.failed) { /* this one fits into the room of every call */
+        problem = &short_of_memory;
+        emit_reset(&call->answer);
+        api_write_problem(call, problem, &call->answer);
+    }
     call->status = problem_status(problem->kind);
     call->answer_type = "application/problem+json";
     call->retry_after_s = problem_retry_after_s(problem->kind);

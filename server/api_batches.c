@@ -247,7 +247,7 @@ bool api_batches(struct api *api, struct api_slot *slot, struct api_call *call)
     batch->base.job.weight = batch->request.n > 0 ? batch->request.n : 1;
     if (!seal(&batch->request, batch->row.sha256)) {
         batch_free(&batch->base);
-        return api_fail(call, PROBLEM_INTERNAL, "no checksum can be made");
+        return api_fail(call, PROBLEM_OUT_OF_MEMORY, "no memory for a checksum");
     }
     return api_query_flag(call, "dry_run") ? try_batch(api, slot, call, batch)
                                            : api_park_job(api, call, &batch->base);

@@ -34,13 +34,35 @@ struct change {
     struct api_job base;
     struct api *api;
     const struct side *side;
-    char id[API_PARAM_MAX];       /* of a single one */
-    struct codec_entries entries; /* empty: delete id */
+    char id[API_PARAM_MAX];           /* of a single one */
+    struct codec_entries entries;     /* empty: delete id */
+    struct catalogue_change *changes; /* (n), owned */
+    size_t n;                         /* of the entries, or the one to delete */
+    size_t reserved;                  /* places in the catalogue */
     bool bulk;
     bool existed; /* of a single id */
     int64_t seq;  /* of the last one written */
 };
 
+/* What was decided, in the catalogue's words. */
+static void fill_changes(struct change *change)
+{
+    const char *id = change->id;
+
+    if (!change->bulk && change->entries.n == 0) {
+        change->changes[0] =
+            (struct catalogue_change){.side = change->side->cached,
+                                      .hash = list_id_hash(change->side->side, id, strlen(id)),
+                                      .id = id};
+    }
+    for (size_t i = 0; i < change->entries.n; i++) {
+        struct catalogue_entry *entry = change->entries.entry[i];
+        change->changes[i] = (struct catalogue_change){
+            .side = change->side->cached, .hash = entry->hash, .id = entry->id, .entry = entry};
+    }
+}
+
+/* Once it is committed it has to come into the catalogue: the room for it is made before. */
 static enum rk_status change_run(struct writer_job *job, struct store *store, struct rk_error *err)
 {
     struct change *change = (struct change *)job;
@@ -50,6 +72,11 @@ static enum rk_status change_run(struct writer_job *job, struct store *store, st
     if (change->entries.n == 0 && !change->bulk) {
         return store_put_features(store, change->side->stored, change->id, NULL, now_ms,
                                   &change->seq, &change->existed, err);
+    }
+    if (change->reserved == 0) { /* it may be run again */
+        status =
+            catalogue_reserve(change->api->catalogue, change->side->cached, change->entries.n, err);
+        change->reserved = status == RK_OK ? change->entries.n : 0;
     }
     for (size_t i = 0; i < change->entries.n && status == RK_OK; i++) {
         status = store_put_features(store, change->side->stored, change->entries.entry[i]->id,
@@ -63,35 +90,12 @@ static enum rk_status change_run(struct writer_job *job, struct store *store, st
 static void remember(struct api_job *job)
 {
     struct change *change = (struct change *)job;
-    const size_t n = change->entries.n > 0 ? change->entries.n : 1;
-    struct catalogue_change *changes = calloc(n, sizeof *changes);
-    struct rk_error err = {0};
 
-    if (change->entries.n == 0 && !change->existed) {
-        free(changes);
-        return;
+    if (change->entries.n > 0 || change->existed) {
+        catalogue_change(change->api->catalogue, change->changes, change->n, change->seq);
+        memset(change->entries.entry, 0, change->entries.n * sizeof *change->entries.entry);
+        change->reserved = 0;
     }
-    if (changes == NULL) {
-        log_error("catalogue_stale", log_text("reason", "out of memory"));
-        return;
-    }
-    if (change->entries.n == 0) {
-        const char *id = change->id;
-        changes[0] =
-            (struct catalogue_change){.side = change->side->cached,
-                                      .hash = list_id_hash(change->side->side, id, strlen(id)),
-                                      .id = id};
-    }
-    for (size_t i = 0; i < change->entries.n; i++) {
-        struct catalogue_entry *entry = change->entries.entry[i];
-        changes[i] = (struct catalogue_change){
-            .side = change->side->cached, .hash = entry->hash, .id = entry->id, .entry = entry};
-        change->entries.entry[i] = NULL;
-    }
-    if (catalogue_change(change->api->catalogue, changes, n, change->seq, &err) != RK_OK) {
-        log_error("catalogue_stale", log_text("reason", err.text));
-    }
-    free(changes);
 }
 
 static void change_answer(struct api_job *job, struct api_call *call,
@@ -127,7 +131,11 @@ static void change_free(struct api_job *job)
 {
     struct change *change = (struct change *)job;
 
+    if (change->reserved > 0) { /* then this is the writer thread */
+        catalogue_give_back(change->api->catalogue, change->side->cached, change->reserved);
+    }
     codec_entries_close(&change->entries);
+    free(change->changes);
     free(change);
 }
 
@@ -154,7 +162,14 @@ static bool park_change(struct api *api, struct api_call *call, const struct sid
         change_free(&change->base);
         return api_problem(call, &problem);
     }
+    change->n = bulk ? change->entries.n : 1;
     change->base.job.weight = change->entries.n > 0 ? change->entries.n : 1;
+    change->changes = calloc(change->base.job.weight, sizeof *change->changes);
+    if (change->changes == NULL) {
+        change_free(&change->base);
+        return api_fail(call, PROBLEM_OUT_OF_MEMORY, "no memory for a request");
+    }
+    fill_changes(change);
     return api_park_job(api, call, &change->base);
 }
 

@@ -42,6 +42,7 @@ struct api_route {
 
 #define API_BODY_SMALL  ((size_t)1 << 20)
 #define API_BODY_LARGE  ((size_t)16 << 20)
+#define API_ANSWER_ROOM ((size_t)2 << 10) /* of every call, so that it can be told what failed */
 #define API_TENSOR_FILE "application/vnd.safetensors"
 
 /* Answers. All return true, so that a handler ends with them. */

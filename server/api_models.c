@@ -81,15 +81,15 @@ static void waiting_done(struct trainer_command *command)
     struct api_waiting *waiting = (struct api_waiting *)command;
     struct api_call *call = waiting->call;
 
-    if (call != NULL) {
-        if (command->problem.kind != PROBLEM_NONE) {
-            (void)api_problem(call, &command->problem);
-        } else {
-            waiting->answer(waiting);
-        }
-        call->finish(call);
+    if (call != NULL && command->problem.kind != PROBLEM_NONE) {
+        (void)api_problem(call, &command->problem);
+    } else if (call != NULL) {
+        waiting->answer(waiting);
     }
     free(waiting);
+    if (call != NULL) {
+        call->finish(call);
+    }
 }
 
 struct api_waiting *api_waiting_create(struct api *api, struct api_call *call,

@@ -17,6 +17,9 @@
 
 #define LINES_ANSWER_MAX ((size_t)256 << 20) /* of 16 MiB of lists with the shortest ids */
 
+/* What an answer has beside its items: ids of 128 bytes, each escaped with at most 6, and words. */
+#define HEAD_ROOM ((size_t)2 << 10)
+
 /* One list on its way through. */
 struct scoring {
     struct codec_score request;
@@ -265,9 +268,12 @@ static bool answer(struct api *api, struct api_slot *slot, struct scoring *scori
     done = write_items(slot, scoring, NULL, &slot->served, problem) &&
            (!scoring->request.explain || write_items(slot, scoring, &source, &explained, problem));
     if (done) {
+        const struct emit *items = scoring->request.explain ? &explained : &slot->served;
+        done = emit_reserve(out, items->length + HEAD_ROOM) ||
+               problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for the answer");
         scoring->logged =
-            scoring->request.log && scoring->n_shown > 0 && log_ranking(api, slot, scoring);
-        write_answer(slot, scoring, scoring->request.explain ? &explained : &slot->served, out);
+            done && scoring->request.log && scoring->n_shown > 0 && log_ranking(api, slot, scoring);
+        write_answer(slot, scoring, items, out);
     }
     emit_deinit(&explained);
     return done;

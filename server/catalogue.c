@@ -4,6 +4,7 @@
  */
 #include "catalogue.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,51 +85,9 @@ size_t catalogue_count(const struct catalogue_copy *copy, enum catalogue_side si
     return map_count(&copy->map[side]);
 }
 
-/*
- * Wider arrays for one side of both copies, made before anything changes: from then on nothing can
- * fail, and the copies stay alike.
- */
-struct wider {
-    struct catalogue_entry **bucket[2]; /* NULL: there is room as it is */
-    size_t capacity;
-};
-
-/*
- * A map is at most half full, graves included. One that would be more is made anew, at least four
- * times as large as what will live in it.
- */
-static bool make_room(const struct catalogue_map *map, size_t more, struct wider *wider)
+static struct catalogue_copy *back_of(struct catalogue *catalogue)
 {
-    if ((map->used + more) * 2 <= map->capacity) {
-        return true;
-    }
-    wider->capacity = CAPACITY_MIN;
-    while (wider->capacity < 4 * (map_count(map) + more)) {
-        wider->capacity *= 2;
-    }
-    for (size_t copy = 0; copy < 2; copy++) {
-        wider->bucket[copy] = calloc(wider->capacity, sizeof(struct catalogue_entry *));
-        if (wider->bucket[copy] == NULL) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool make_rooms(const struct catalogue_copy *copy, const struct catalogue_change *changes,
-                       size_t n, struct wider wider[CATALOGUE_SIDES])
-{
-    size_t more[CATALOGUE_SIDES] = {0};
-
-    for (size_t i = 0; i < n; i++) {
-        more[changes[i].side] += changes[i].entry != NULL;
-    }
-    for (size_t side = 0; side < CATALOGUE_SIDES; side++) {
-        if (!make_room(&copy->map[side], more[side], &wider[side])) {
-            return false;
-        }
-    }
-    return true;
+    return &catalogue->copy[pair_back(&catalogue->pair)];
 }
 
 static void move_over(struct catalogue_map *map, struct catalogue_entry **bucket, size_t capacity)
@@ -144,6 +103,43 @@ static void move_over(struct catalogue_map *map, struct catalogue_entry **bucket
     }
     free(map->bucket);
     *map = wider;
+}
+
+/*
+ * A map is at most half full, graves included. One that would be more is made anew in both copies,
+ * at least four times as large as what will live in it.
+ */
+enum rk_status catalogue_reserve(struct catalogue *catalogue, enum catalogue_side side, size_t n,
+                                 struct rk_error *err)
+{
+    const struct catalogue_map *map = &catalogue->copy[0].map[side]; /* the other is alike */
+    const size_t more = catalogue->reserved[side] + n;
+    struct catalogue_entry **bucket[2];
+    size_t capacity = CAPACITY_MIN;
+
+    if ((map->used + more) * 2 > map->capacity) {
+        while (capacity < 4 * (map_count(map) + more)) {
+            capacity *= 2;
+        }
+        bucket[0] = calloc(capacity, sizeof **bucket);
+        bucket[1] = calloc(capacity, sizeof **bucket);
+        if (bucket[0] == NULL || bucket[1] == NULL) {
+            free(bucket[0]);
+            free(bucket[1]);
+            return rk_fail(err, RK_NOMEM, "out of memory for the catalogue");
+        }
+        move_over(&back_of(catalogue)->map[side], bucket[0], capacity);
+        pair_flip(&catalogue->pair);
+        move_over(&back_of(catalogue)->map[side], bucket[1], capacity);
+    }
+    catalogue->reserved[side] = more;
+    return RK_OK;
+}
+
+void catalogue_give_back(struct catalogue *catalogue, enum catalogue_side side, size_t n)
+{
+    assert(n <= catalogue->reserved[side]);
+    catalogue->reserved[side] -= n;
 }
 
 /* Makes one change in one copy that has room. @return the entry that was there, or NULL. */
@@ -163,29 +159,14 @@ static struct catalogue_entry *apply(struct catalogue_copy *copy,
     return old;
 }
 
-enum rk_status catalogue_change(struct catalogue *catalogue, const struct catalogue_change *changes,
-                                size_t n, int64_t seq, struct rk_error *err)
+void catalogue_change(struct catalogue *catalogue, const struct catalogue_change *changes, size_t n,
+                      int64_t seq)
 {
-    struct catalogue_copy *back = &catalogue->copy[pair_back(&catalogue->pair)];
-    struct wider wider[CATALOGUE_SIDES] = {{{NULL, NULL}, 0}};
-
-    if (!make_rooms(back, changes, n, wider)) {
-        for (size_t side = 0; side < CATALOGUE_SIDES; side++) {
-            free(wider[side].bucket[0]);
-            free(wider[side].bucket[1]);
-        }
-        for (size_t i = 0; i < n; i++) {
-            free(changes[i].entry);
-        }
-        return rk_fail(err, RK_NOMEM, "out of memory for the catalogue");
+    for (size_t i = 0; i < n; i++) {
+        catalogue_give_back(catalogue, changes[i].side, changes[i].entry != NULL);
     }
     for (int turn = 0; turn < 2; turn++) {
-        back = &catalogue->copy[pair_back(&catalogue->pair)];
-        for (size_t side = 0; side < CATALOGUE_SIDES; side++) {
-            if (wider[side].bucket[turn] != NULL) {
-                move_over(&back->map[side], wider[side].bucket[turn], wider[side].capacity);
-            }
-        }
+        struct catalogue_copy *back = back_of(catalogue);
         for (size_t i = 0; i < n; i++) {
             struct catalogue_entry *old = apply(back, &changes[i]);
             free(turn == 1 ? old : NULL); /* now neither copy has it */
@@ -195,5 +176,4 @@ enum rk_status catalogue_change(struct catalogue *catalogue, const struct catalo
             pair_flip(&catalogue->pair);
         }
     }
-    return RK_OK;
 }

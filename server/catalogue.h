@@ -48,6 +48,7 @@ struct catalogue_copy {
 struct catalogue {
     struct pair pair;
     struct catalogue_copy copy[2];
+    size_t reserved[CATALOGUE_SIDES]; /* the writer's: entries there is room for */
 };
 
 /** Makes an empty catalogue. @return RK_OK; RK_NOMEM. */
@@ -68,13 +69,22 @@ const struct catalogue_entry *catalogue_find(const struct catalogue_copy *copy,
 size_t catalogue_count(const struct catalogue_copy *copy, enum catalogue_side side);
 
 /**
+ * Makes room for n entries more on a side, beside what is reserved already: before a commit, so that
+ * what it holds can be taken in after it, whatever becomes of memory. For one thread, the writer's.
+ *
+ * @return RK_OK: put them with catalogue_change, or give the room back; RK_NOMEM.
+ */
+RK_MUST_CHECK enum rk_status catalogue_reserve(struct catalogue *catalogue,
+                                               enum catalogue_side side, size_t n,
+                                               struct rk_error *err);
+void catalogue_give_back(struct catalogue *catalogue, enum catalogue_side side, size_t n);
+
+/**
  * Makes n changes visible at once as of log position seq. For one thread, the writer's.
  *
- * @return RK_OK; RK_NOMEM: none was made, they are missing from memory until the next start (they
- * are in the log). Entries are taken in any case.
+ * @pre there is room reserved for every change that has an entry; it is used up.
  */
-RK_MUST_CHECK enum rk_status catalogue_change(struct catalogue *catalogue,
-                                              const struct catalogue_change *changes, size_t n,
-                                              int64_t seq, struct rk_error *err);
+void catalogue_change(struct catalogue *catalogue, const struct catalogue_change *changes, size_t n,
+                      int64_t seq);
 
 #endif

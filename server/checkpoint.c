@@ -10,10 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-void checkpoint_seal(const struct checkpoint_bytes *file, struct store_checkpoint *row)
+static enum rk_status sum(const char *bytes, size_t n, uint8_t sha256[STORE_SHA256_BYTES],
+                          struct rk_error *err)
+{
+    return gnutls_hash_fast(GNUTLS_DIG_SHA256, bytes, n, sha256) == 0
+               ? RK_OK
+               : rk_fail(err, RK_NOMEM, "no checksum can be made");
+}
+
+enum rk_status checkpoint_seal(const struct checkpoint_bytes *file, struct store_checkpoint *row,
+                               struct rk_error *err)
 {
     row->bytes = (int64_t)file->n;
-    (void)gnutls_hash_fast(GNUTLS_DIG_SHA256, file->bytes, file->n, row->sha256);
+    return sum(file->bytes, file->n, row->sha256, err);
 }
 
 /* ---- loading ---- */
@@ -43,11 +52,11 @@ static enum rk_status read_file(struct store *store, const struct store_checkpoi
     }
     status = store_read_chunks(store, row->id, file, (size_t)row->bytes, err);
     if (status == RK_OK) {
-        (void)gnutls_hash_fast(GNUTLS_DIG_SHA256, file, (size_t)row->bytes, sha256);
-        if (memcmp(sha256, row->sha256, sizeof sha256) != 0) {
-            status = rk_fail(err, RK_CORRUPT, "the checkpoint of version %lld fails its checksum",
-                             (long long)row->version);
-        }
+        status = sum(file, (size_t)row->bytes, sha256, err);
+    }
+    if (status == RK_OK && memcmp(sha256, row->sha256, sizeof sha256) != 0) {
+        status = rk_fail(err, RK_CORRUPT, "the checkpoint of version %lld fails its checksum",
+                         (long long)row->version);
     }
     if (status != RK_OK) {
         free(file);
@@ -104,25 +113,32 @@ struct storing {
 struct sweeping {
     struct writer_job job;
     struct writer *writer;
+    int64_t dropped; /* comes to nothing: its chunks are to go, too; 0: none does */
     bool more;
 };
 
 static enum rk_status sweeping_run(struct writer_job *job, struct store *store,
                                    struct rk_error *err)
 {
-    return store_drop_chunk(store, &((struct sweeping *)job)->more, err);
+    struct sweeping *s = (struct sweeping *)job;
+    const enum rk_status status =
+        s->dropped != 0 ? store_disown_chunks(store, s->dropped, err) : RK_OK;
+
+    return status == RK_OK ? store_drop_chunk(store, &s->more, err) : status;
 }
 
 static void sweeping_done(struct writer_job *job, const struct writer_outcome *outcome)
 {
     struct sweeping *s = (struct sweeping *)job;
 
+    s->dropped = 0;
     if (outcome->err.status != RK_OK || !s->more || !writer_submit(s->writer, &s->job)) {
         free(s);
     }
 }
 
-void checkpoint_sweep(struct writer *writer)
+/* If it does not come off, the next start sweeps. @param dropped  a checkpoint without a row, or 0. */
+static void sweep(struct writer *writer, int64_t dropped)
 {
     struct sweeping *s = calloc(1, sizeof *s);
 
@@ -130,10 +146,16 @@ void checkpoint_sweep(struct writer *writer)
         return;
     }
     *s = (struct sweeping){.job = {.run = sweeping_run, .done = sweeping_done, .weight = 1},
-                           .writer = writer};
+                           .writer = writer,
+                           .dropped = dropped};
     if (!writer_submit(writer, &s->job)) {
         free(s);
     }
+}
+
+void checkpoint_sweep(struct writer *writer)
+{
+    sweep(writer, 0);
 }
 
 static size_t chunks_of(const struct storing *storing)
@@ -180,6 +202,9 @@ static void storing_done(struct writer_job *job, const struct writer_outcome *ou
     free(s->row.metrics);
     free(s->row.held);
     free(s->file.bytes);
+    if (outcome->err.status != RK_OK && s->chunk > 0) {
+        sweep(s->writer, s->row.id);
+    }
     free(s);
 }
 
@@ -220,6 +245,7 @@ enum rk_status checkpoint_put(struct writer *writer, const struct checkpoint_byt
     for (; s.chunk <= chunks; s.chunk++) { /* behind the last one comes the row */
         const struct writer_outcome outcome = writer_run(writer, &s.job);
         if (outcome.err.status != RK_OK) {
+            sweep(writer, s.row.id);
             return rk_fail(err, outcome.err.status, "%s", outcome.err.text);
         }
     }

@@ -61,8 +61,9 @@ RK_MUST_CHECK enum rk_status checkpoint_elements(const struct rk_st_tensor *stor
                                                  const struct rk_tensor *tensor, float *to,
                                                  struct rk_error *err);
 
-/** Fills sha256 and bytes of a row from a file. */
-void checkpoint_seal(const struct checkpoint_bytes *file, struct store_checkpoint *row);
+/** Fills sha256 and bytes of a row from a file. @return RK_OK; RK_NOMEM. */
+RK_MUST_CHECK enum rk_status checkpoint_seal(const struct checkpoint_bytes *file,
+                                             struct store_checkpoint *row, struct rk_error *err);
 
 /**
  * Loads a stored checkpoint and checks its checksum. One without bytes is the untrained start.

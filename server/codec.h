@@ -128,9 +128,12 @@ bool codec_entries_read(const char *text, size_t n, bool ndjson, enum rk_side si
 void codec_entries_close(struct codec_entries *entries);
 
 /**
- * Parses stored features (from the store) into an entry; NULL: out of memory or damaged. Free it.
+ * Parses stored features (from the store) into an entry. Free it.
+ * @return RK_OK; RK_CORRUPT: they are none; RK_NOMEM.
  */
-struct catalogue_entry *codec_entry_parse(enum rk_side side, const char *id, const char *features);
+RK_MUST_CHECK enum rk_status codec_entry_parse(enum rk_side side, const char *id,
+                                               const char *features, struct catalogue_entry **entry,
+                                               struct rk_error *err);
 
 /* ---- stored payloads ---- */
 
@@ -149,9 +152,14 @@ struct codec_served {
     float ctr; /* NaN: the model has none */
 };
 
-/** The items of a stored ranking's `served`, in order: calls each. false if it is damaged. */
-bool codec_served_each(const char *served, size_t n,
-                       void (*each)(void *context, const struct codec_served *item), void *context);
+/**
+ * The items of a stored ranking's `served`, in order: calls each.
+ * @return RK_OK; RK_CORRUPT: it is damaged; RK_NOMEM.
+ */
+RK_MUST_CHECK enum rk_status codec_served_each(const char *served, size_t n,
+                                               void (*each)(void *context,
+                                                            const struct codec_served *item),
+                                               void *context, struct rk_error *err);
 
 /**
  * Reads an RFC 3339 time into Unix milliseconds; what is finer is cut off, and a leap second is the

@@ -300,7 +300,8 @@ void codec_entries_close(struct codec_entries *entries)
     *entries = (struct codec_entries){0};
 }
 
-struct catalogue_entry *codec_entry_parse(enum rk_side side, const char *id, const char *features)
+enum rk_status codec_entry_parse(enum rk_side side, const char *id, const char *features,
+                                 struct catalogue_entry **entry, struct rk_error *err)
 {
     const struct list_entity name = entity_of(side, id);
     struct list list = {0};
@@ -308,14 +309,23 @@ struct catalogue_entry *codec_entry_parse(enum rk_side side, const char *id, con
     struct json_document document = {0};
     struct json_node root;
     struct problem problem = {0};
-    struct catalogue_entry *entry = NULL;
+    struct catalogue_entry *made = NULL;
 
-    if (name.id_n <= LIST_ID_MAX &&
-        json_parse(features, strlen(features), CODEC_BUDGET_BULK, &document, &root, &problem) &&
+    if (name.id_n > LIST_ID_MAX) {
+        return rk_fail(err, RK_CORRUPT, "a stored id has %zu bytes", name.id_n);
+    }
+    if (json_parse(features, strlen(features), CODEC_BUDGET_BULK, &document, &root, &problem) &&
         list_read_features(&root, side, NULL, &list, &own, &problem)) {
-        entry = make_entry(&name, &list, &own);
+        made = make_entry(&name, &list, &own);
+        if (made == NULL) {
+            problem_set(&problem, PROBLEM_OUT_OF_MEMORY, "no memory for an entry");
+        }
     }
     json_close(&document);
     list_deinit(&list);
-    return entry;
+    if (made == NULL) {
+        return problem_stored(&problem, err, "the features of \"%s\"", id);
+    }
+    *entry = made;
+    return RK_OK;
 }

@@ -163,7 +163,7 @@ static bool make_id(const struct store_event *event, char *id, struct problem *p
                  event->item_id, '\0', event->type, '\0', event->value, (long long)event->event_ms);
 
     if (gnutls_hash_fast(GNUTLS_DIG_SHA256, content, (size_t)n, sha256) < 0) {
-        return problem_set(problem, PROBLEM_INTERNAL, "no checksum can be made");
+        return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for a checksum");
     }
     for (size_t i = 0; i < MADE_ID_BYTES; i++) {
         (void)snprintf(id + 2 * i, 3, "%02x", sha256[i]);

@@ -132,8 +132,9 @@ static bool read_served(const struct json_node *node, struct codec_served *item,
     return true;
 }
 
-bool codec_served_each(const char *served, size_t n,
-                       void (*each)(void *context, const struct codec_served *item), void *context)
+enum rk_status codec_served_each(const char *served, size_t n,
+                                 void (*each)(void *context, const struct codec_served *item),
+                                 void *context, struct rk_error *err)
 {
     struct json_document document = {0};
     struct json_node root, node;
@@ -151,5 +152,5 @@ bool codec_served_each(const char *served, size_t n,
         }
     }
     json_close(&document);
-    return read;
+    return read ? RK_OK : problem_stored(&problem, err, "the served items");
 }

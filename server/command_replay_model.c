@@ -164,11 +164,13 @@ static enum rk_status seal(const struct trainee *t, struct replay_outcome *outco
     const struct live *live = &t->served->live;
     struct checkpoint_bytes file = {0};
     struct store_checkpoint row = {0};
-    const enum rk_status status = checkpoint_write(t->served->model, live_served(live), t->learner,
-                                                   live_version(live), &file, err);
+    enum rk_status status = checkpoint_write(t->served->model, live_served(live), t->learner,
+                                             live_version(live), &file, err);
 
     if (status == RK_OK) {
-        checkpoint_seal(&file, &row);
+        status = checkpoint_seal(&file, &row, err);
+    }
+    if (status == RK_OK) {
         outcome->version = live_version(live);
         memcpy(outcome->sha256, row.sha256, sizeof outcome->sha256);
     }

@@ -42,8 +42,9 @@ static struct column *column_of(const char *served, size_t n)
 {
     struct column *column = calloc(1, sizeof *column);
 
-    if (column != NULL) {
-        (void)codec_served_each(served, n, take_row, column);
+    if (column != NULL && codec_served_each(served, n, take_row, column, NULL) == RK_NOMEM) {
+        free(column);
+        return NULL;
     }
     return column;
 }

@@ -52,14 +52,14 @@ enum rk_status training_seal_init(struct training *training, struct rk_error *er
 {
     const struct trainee *t = training->offline.trainee;
     struct checkpoint_bytes file = {0};
-    const enum rk_status status = checkpoint_write(t->served->model, live_served(&t->served->live),
-                                                   t->learner, 0, &file, err);
+    enum rk_status status = checkpoint_write(t->served->model, live_served(&t->served->live),
+                                             t->learner, 0, &file, err);
 
     if (status == RK_OK) {
-        training->init.source = STORE_SOURCE_INIT;
-        checkpoint_seal(&file, &training->init);
-        training->init.bytes = 0; /* it follows from the configuration */
+        status = checkpoint_seal(&file, &training->init, err);
     }
+    training->init.source = STORE_SOURCE_INIT;
+    training->init.bytes = 0; /* it follows from the configuration */
     free(file.bytes);
     return status;
 }

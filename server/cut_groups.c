@@ -100,21 +100,16 @@ static enum rk_status add_group(const struct cutting *c, const struct kept *kept
     return status;
 }
 
-/*
- * Parses a stored list into cut->list. Short memory passes, and a list left out for it would make
- * a replay differ: it is told apart from a list that is damaged.
- */
+/* Parses a stored list into cut->list. */
 static enum rk_status parse(const struct cutting *c, const char *text, size_t n, bool labelled,
                             struct kept *kept, struct rk_error *err)
 {
     struct problem problem = {0};
 
-    if (codec_stored_list(text, n, &c->config->model.features, labelled, &kept->document,
-                          &c->cut->list, &problem)) {
-        return RK_OK;
-    }
-    return rk_fail(err, problem.kind == PROBLEM_OUT_OF_MEMORY ? RK_NOMEM : RK_CORRUPT, "%s",
-                   problem.detail);
+    return codec_stored_list(text, n, &c->config->model.features, labelled, &kept->document,
+                             &c->cut->list, &problem)
+               ? RK_OK
+               : problem_stored(&problem, err, "the list");
 }
 
 /* Appends the group of a list that came with its labels. */
@@ -241,9 +236,13 @@ static enum rk_status choose_items(const struct cutting *c, const struct store_r
     const struct list *list = &c->cut->list;
     struct served_ranks ranks = {.list = list};
 
-    if (c->config->training.negatives == MODEL_NEGATIVES_EXAMINED &&
-        !codec_served_each(ranking->served, ranking->served_n, take_rank, &ranks)) {
-        return rk_fail(err, RK_CORRUPT, "the served items of a ranking cannot be read");
+    const enum rk_status status =
+        c->config->training.negatives == MODEL_NEGATIVES_EXAMINED
+            ? codec_served_each(ranking->served, ranking->served_n, take_rank, &ranks, err)
+            : RK_OK;
+
+    if (status != RK_OK) {
+        return status;
     }
     for (size_t i = 0; i < list->n_items; i++) {
         const uint64_t hash = list->item[i].entity.hash;

@@ -1,5 +1,5 @@
 /*
- * The bounded writer. Every byte goes through reserve(), which is the only place where memory grows
+ * The bounded writer. Every byte goes through emit_reserve(), which is the only place where memory grows
  * or the limit is met. printf and strtof are used in the "C" locale: rankd never calls setlocale.
  */
 #include "emit.h"
@@ -17,7 +17,7 @@
 #define MINUS_ZERO   "-0.0"       /* many readers take "-0" for an integer and lose the sign */
 
 /* Room for n bytes and the terminator; false, and failed, when there is none. */
-static bool reserve(struct emit *emit, size_t n)
+bool emit_reserve(struct emit *emit, size_t n)
 {
     size_t limit = emit->limit != 0 ? emit->limit : EMIT_LIMIT_DEFAULT;
     if (emit->failed || n > limit || emit->length > limit - n) {
@@ -45,7 +45,7 @@ static bool reserve(struct emit *emit, size_t n)
 
 static void put(struct emit *emit, const char *text, size_t n)
 {
-    if (reserve(emit, n)) {
+    if (emit_reserve(emit, n)) {
         if (n > 0) {
             memcpy(emit->text + emit->length, text, n);
         }
@@ -355,7 +355,7 @@ void emit_format(struct emit *emit, const char *format, ...)
     va_end(args);
     if (n < 0) {
         emit->failed = true;
-    } else if (reserve(emit, (size_t)n)) {
+    } else if (emit_reserve(emit, (size_t)n)) {
         va_start(args, format);
         (void)vsnprintf(emit->text + emit->length, (size_t)n + 1, format, args);
         va_end(args);

@@ -27,6 +27,12 @@ void emit_reset(struct emit *emit);
 /** Frees the text; a zeroed emit is accepted. */
 void emit_deinit(struct emit *emit);
 
+/**
+ * Makes room for n more bytes, so that writing them cannot fail. @return false: there is none, and
+ * the emit failed.
+ */
+bool emit_reserve(struct emit *emit, size_t n);
+
 /** Hands the text over to the caller (free it), emptying the emit. NULL if it failed. */
 char *emit_take(struct emit *emit, size_t *length);
 

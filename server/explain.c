@@ -269,6 +269,7 @@ static void write_name(const struct explain_source *source, struct explain_names
         emit_format(joined, "%" PRIu32, row);
     }
     emit_bytes(out, joined->text != NULL ? joined->text : "", joined->length);
+    out->failed = out->failed || joined->failed; /* a name that was cut is not the name */
 }
 
 static void write_parts(const struct explain_source *source,
@@ -322,7 +323,7 @@ bool explain_write(const struct explain_source *source, size_t item,
     }
     write_number(out, "rest", explanation->rest);
     emit_close(out, '}');
-    return !names->joined.failed || out_of_memory(problem);
+    return !out->failed || out_of_memory(problem);
 }
 
 /* Entries of row 0 and of the longest of n items. */

@@ -212,8 +212,7 @@ enum rk_status held_read(struct held *held, const char *text, const struct held_
         return RK_OK;
     }
     if (!json_parse(text, strlen(text), TEXT_BUDGET, &document, &root, &problem)) {
-        return rk_fail(err, problem.kind == PROBLEM_OUT_OF_MEMORY ? RK_NOMEM : RK_CORRUPT,
-                       "the lists held back: %s", problem.detail);
+        return problem_stored(&problem, err, "the lists held back");
     }
     status = read_lists(held, &root, source, cut, err);
     json_close(&document);

@@ -226,10 +226,7 @@ static bool reserve(struct request *request, size_t n)
     return true;
 }
 
-/*
- * Takes a piece of the body. What is already refused, or has no use here, is read past, up to twice
- * the limit; then the connection is cut.
- */
+/* A piece of the body. What is refused is read past, up to twice the limit; then it is cut off. */
 static enum MHD_Result take_body(struct request *request, const char *bytes, size_t n)
 {
     request->seen_n += n;
@@ -273,16 +270,17 @@ static enum MHD_Result send_answer(struct request *request)
 {
     size_t n = 0;
     char *text = emit_take(&request->call.answer, &n);
-    enum MHD_Result queued;
-    struct MHD_Response *response = MHD_create_response_from_buffer(n, text, MHD_RESPMEM_MUST_FREE);
+    struct MHD_Response *response =
+        text != NULL ? MHD_create_response_from_buffer(n, text, MHD_RESPMEM_MUST_FREE) : NULL;
     drop_body(request);
     if (response == NULL) {
         free(text);
-        return MHD_NO;
+        return MHD_NO; /* without memory for any answer the connection is closed */
     }
     add_headers(response, request);
     api_count(request->http->api, &request->call);
-    queued = MHD_queue_response(request->connection, (unsigned)request->call.status, response);
+    const enum MHD_Result queued =
+        MHD_queue_response(request->connection, (unsigned)request->call.status, response);
     MHD_destroy_response(response);
     return queued;
 }

@@ -69,13 +69,7 @@ static struct models_copy *back_of(struct models *models)
     return &models->copy[pair_back(&models->pair)];
 }
 
-static void push(struct models_copy *copy, struct served *served)
-{
-    copy->model[copy->n++] = served;
-}
-
-/* Both copies get room before either shows the model: from then on nothing can fail. */
-enum rk_status models_add(struct models *models, struct served *served, struct rk_error *err)
+enum rk_status models_reserve(struct models *models, struct rk_error *err)
 {
     for (int turn = 0; turn < 2; turn++) {
         struct models_copy *back = back_of(models);
@@ -84,10 +78,16 @@ enum rk_status models_add(struct models *models, struct served *served, struct r
         }
         pair_flip(&models->pair);
     }
-    push(back_of(models), served);
-    pair_flip(&models->pair);
-    push(back_of(models), served);
     return RK_OK;
+}
+
+void models_add(struct models *models, struct served *served)
+{
+    for (int turn = 0; turn < 2; turn++) {
+        struct models_copy *back = back_of(models);
+        back->model[back->n++] = served;
+        pair_flip(&models->pair);
+    }
 }
 
 void models_remove(struct models *models, struct served *served)
@@ -155,7 +155,7 @@ void served_destroy(struct served **served)
 
 const char *served_state_text(const struct served *served)
 {
-    static const char *const texts[] = {"idle", "running", "paused", "halted"};
+    static const char *const texts[] = {"idle", "running", "paused"};
 
     return texts[atomic_load(&served->state)];
 }

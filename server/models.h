@@ -16,8 +16,7 @@
 enum model_state {
     MODEL_IDLE,
     MODEL_RUNNING,
-    MODEL_PAUSED,
-    MODEL_HALTED
+    MODEL_PAUSED
 };
 
 /*
@@ -64,12 +63,14 @@ const struct models_copy *models_now(const struct models *models);
 /** The model of a name, or NULL. */
 struct served *models_find(const struct models_copy *copy, const char *name);
 
+/** Makes room for one model more, so that adding it cannot fail. For the trainer alone. */
+RK_MUST_CHECK enum rk_status models_reserve(struct models *models, struct rk_error *err);
+
 /**
- * Adds a model, taking it on success; or removes one and waits until nobody uses it, giving it
- * back. For the trainer alone.
+ * Adds a model, taking it; @pre there is room reserved. Or removes one and waits until nobody uses
+ * it, giving it back. For the trainer alone.
  */
-RK_MUST_CHECK enum rk_status models_add(struct models *models, struct served *served,
-                                        struct rk_error *err);
+void models_add(struct models *models, struct served *served);
 void models_remove(struct models *models, struct served *served);
 
 /**
@@ -94,7 +95,7 @@ RK_MUST_CHECK enum rk_status served_create(const char *name, const struct model_
 /** Frees it and clears the pointer; NULL is accepted. */
 void served_destroy(struct served **served);
 
-/** "idle", "running", "paused" or "halted". */
+/** "idle", "running" or "paused". */
 const char *served_state_text(const struct served *served);
 
 #endif

@@ -254,3 +254,17 @@ bool problem_from_error(struct problem *problem, const struct rk_error *err)
     return problem_set(problem, known ? kind_of_status[err->status] : PROBLEM_INTERNAL, "%s",
                        err->text[0] != '\0' ? err->text : rk_status_text(err->status));
 }
+
+enum rk_status problem_stored(const struct problem *problem, struct rk_error *err,
+                              const char *format, ...)
+{
+    char what[sizeof problem->detail];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    return rk_fail(err, problem->kind == PROBLEM_OUT_OF_MEMORY ? RK_NOMEM : RK_CORRUPT, "%s: %s",
+                   what,
+                   problem->detail[0] != '\0' ? problem->detail : "it is not as it was stored");
+}

@@ -102,4 +102,13 @@ bool problem_set(struct problem *problem, enum problem_kind kind, const char *fo
 /** The same from a core error: which kind a status is, is one table. Always returns false. */
 bool problem_from_error(struct problem *problem, const struct rk_error *err);
 
+/**
+ * The error of what was accepted and stored but cannot be read now. Memory being short is told apart
+ * from damage: it passes, and what would be left out for it would be missing for ever.
+ *
+ * @param format  what it is. @return RK_NOMEM or RK_CORRUPT.
+ */
+enum rk_status problem_stored(const struct problem *problem, struct rk_error *err,
+                              const char *format, ...) __attribute__((format(printf, 3, 4)));
+
 #endif

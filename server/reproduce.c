@@ -36,12 +36,6 @@ static enum rk_status reach(struct reproducer *r, int64_t model, int64_t version
     return status == RK_OK ? trainee_reach(r->trainee, r->store, version, err) : status;
 }
 
-static enum rk_status corrupt(const struct problem *problem, struct rk_error *err)
-{
-    return rk_fail(err, problem->kind == PROBLEM_OUT_OF_MEMORY ? RK_NOMEM : RK_CORRUPT,
-                   "the request of a ranking: %s", problem->detail);
-}
-
 /* Scores the request's items that may be shown. @param n_shown  out. */
 static enum rk_status score(struct reproducer *r, const struct codec_score *request,
                             int64_t catalogue_seq, uint32_t *which, size_t *n_shown,
@@ -58,7 +52,7 @@ static enum rk_status score(struct reproducer *r, const struct codec_score *requ
 
     if (!codec_score_list(request, &served->config.model.features, true, &r->list, which, &n,
                           &problem)) {
-        return corrupt(&problem, err);
+        return problem_stored(&problem, err, "the request of a ranking");
     }
     status = assemble_group(&r->list, &served->config.model, &source, which, n, false, &r->builder,
                             &group, &where, err);
@@ -84,7 +78,7 @@ static enum rk_status serve(struct reproducer *r, const char *text, size_t text_
     if (codec_score_open(text, text_n, true, &request, &problem)) {
         status = score(r, &request, catalogue_seq, which, &n_shown, err);
     } else {
-        status = corrupt(&problem, err);
+        status = problem_stored(&problem, err, "the request of a ranking");
     }
     emit_reset(&r->served);
     emit_open(&r->served, '[');

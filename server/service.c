@@ -32,21 +32,49 @@ struct page {
     enum catalogue_side side;
     struct catalogue_change change[CATALOGUE_PAGE];
     size_t n;
-    bool broken;
+    struct rk_error err; /* of the first one that cannot be read */
 };
 
 static void take_entry(void *context, const char *id, const char *features)
 {
     struct page *page = context;
     const enum rk_side side = page->side == CATALOGUE_ITEM ? RK_ITEM : RK_USER;
-    struct catalogue_entry *entry = codec_entry_parse(side, id, features);
+    struct catalogue_entry *entry;
 
-    if (entry == NULL) {
-        page->broken = true;
-        return;
+    if (page->err.status == RK_OK &&
+        codec_entry_parse(side, id, features, &entry, &page->err) == RK_OK) {
+        page->change[page->n++] = (struct catalogue_change){
+            .side = page->side, .hash = entry->hash, .id = entry->id, .entry = entry};
     }
-    page->change[page->n++] = (struct catalogue_change){
-        .side = page->side, .hash = entry->hash, .id = entry->id, .entry = entry};
+}
+
+/* Reads the page behind an id and takes it in. @param after  in and out. */
+static enum rk_status load_page(struct service *service, struct store *store, int64_t log_end,
+                                char after[STORE_ID_MAX + 1], struct page *page,
+                                struct rk_error *err)
+{
+    enum rk_status status;
+
+    page->n = 0;
+    status = store_list_features(store, page->side == CATALOGUE_ITEM ? STORE_ITEM : STORE_USER,
+                                 after, CATALOGUE_PAGE, take_entry, page, err);
+    if (status == RK_OK && page->err.status != RK_OK) {
+        status = rk_fail(err, page->err.status, "%s", page->err.text);
+    }
+    if (status == RK_OK) {
+        status = catalogue_reserve(&service->catalogue, page->side, page->n, err);
+    }
+    if (status != RK_OK) {
+        while (page->n > 0) {
+            free(page->change[--page->n].entry);
+        }
+        return status;
+    }
+    if (page->n > 0) {
+        memcpy(after, page->change[page->n - 1].id, STORE_ID_MAX + 1);
+    }
+    catalogue_change(&service->catalogue, page->change, page->n, log_end);
+    return RK_OK;
 }
 
 /* Reads one side of the catalogue into memory, page by page. */
@@ -55,23 +83,14 @@ static enum rk_status load_side(struct service *service, struct store *store,
 {
     struct page *page = calloc(1, sizeof *page);
     char after[STORE_ID_MAX + 1] = "";
-    enum rk_status status = RK_OK;
+    enum rk_status status;
 
     if (page == NULL) {
         return rk_fail(err, RK_NOMEM, "out of memory for the catalogue");
     }
     page->side = side;
     do {
-        page->n = 0;
-        status = store_list_features(store, side == CATALOGUE_ITEM ? STORE_ITEM : STORE_USER, after,
-                                     CATALOGUE_PAGE, take_entry, page, err);
-        if (page->broken) {
-            status = rk_fail(err, RK_CORRUPT, "stored features cannot be read");
-        }
-        if (status == RK_OK && page->n > 0) {
-            memcpy(after, page->change[page->n - 1].id, sizeof after);
-            status = catalogue_change(&service->catalogue, page->change, page->n, log_end, err);
-        }
+        status = load_page(service, store, log_end, after, page, err);
     } while (status == RK_OK && page->n == CATALOGUE_PAGE);
     free(page);
     return status;

@@ -97,6 +97,14 @@ enum rk_status store_put_checkpoint(struct store *store, const struct store_chec
 
 /* ---- removing ---- */
 
+enum rk_status store_disown_chunks(struct store *store, int64_t id, struct rk_error *err)
+{
+    struct sql sql = sql_start(store, "INSERT OR IGNORE INTO checkpoint_dropped (id) SELECT ?1 "
+                                      "WHERE NOT EXISTS (SELECT 1 FROM checkpoint WHERE id = ?1)");
+    sql_bind_int(&sql, id);
+    return sql_run(&sql, err);
+}
+
 /*
  * All chunks of a large one at once would take seconds, in which nobody is acknowledged anything: a
  * trigger notes what has lost its row.

@@ -15,11 +15,11 @@
 static int read_int(sqlite3 *db, const char *text, int64_t *value)
 {
     sqlite3_stmt *stmt = NULL;
-    int code = sqlite3_prepare_v2(db, text, -1, &stmt, NULL);
-    if (code == SQLITE_OK) {
-        code = sqlite3_step(stmt);
+    const int code = sqlite3_prepare_v2(db, text, -1, &stmt, NULL);
+    if (code != SQLITE_OK) {
+        return code; /* the end of a statement that is none would be a success */
     }
-    if (code == SQLITE_ROW) {
+    if (sqlite3_step(stmt) == SQLITE_ROW) {
         *value = sqlite3_column_int64(stmt, 0);
     }
     return sqlite3_finalize(stmt);
@@ -99,6 +99,26 @@ static enum rk_status check_rows(sqlite3 *db, const char *path, struct rk_error 
     return RK_OK;
 }
 
+/*
+ * What a check found as an error. SQLite's checks go on where a page cannot be had: that is no damage
+ * where memory is short or the disk fails. Of a tree's page they say why (btree.c, checkTreePage), of
+ * an overflow page they do not (checkList).
+ */
+static enum rk_status found_fail(const char *found, const char *path, struct rk_error *err)
+{
+    static const char unread[] = "unable to get the page. error code=";
+    const char *why = strstr(found, unread);
+    const long code = why != NULL ? strtol(why + sizeof unread - 1, NULL, 10) & 0xff : 0;
+
+    if (code == SQLITE_NOMEM) {
+        return rk_fail(err, RK_NOMEM, "out of memory to check %s", path);
+    }
+    if (code == SQLITE_IOERR || strstr(found, "failed to get page") != NULL) {
+        return rk_fail(err, RK_IO, "a page cannot be read to be checked: %s", path);
+    }
+    return rk_fail(err, RK_CORRUPT, "damaged: %.80s: %s", found, path);
+}
+
 /* @param text  of the check, which gives "ok" or what it found. */
 static enum rk_status check_pages(sqlite3 *db, const char *text, const char *path,
                                   struct rk_error *err)
@@ -110,9 +130,10 @@ static enum rk_status check_pages(sqlite3 *db, const char *text, const char *pat
         status = store_open_fail(db, path, err);
     } else {
         const char *found = (const char *)sqlite3_column_text(stmt, 0);
-        if (found == NULL || strcmp(found, "ok") != 0) {
-            status =
-                rk_fail(err, RK_CORRUPT, "damaged: %.80s: %s", found == NULL ? "" : found, path);
+        if (found == NULL) {
+            status = rk_fail(err, RK_NOMEM, "out of memory to check %s", path);
+        } else if (strcmp(found, "ok") != 0) {
+            status = found_fail(found, path, err);
         }
     }
     (void)sqlite3_finalize(stmt);

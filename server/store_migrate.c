@@ -67,8 +67,10 @@ static enum rk_status apply(sqlite3 *db, const struct embedded_file *file, struc
                    sqlite3_exec(db, file->text, NULL, NULL, NULL) == SQLITE_OK;
     failpoint(FAILPOINT_BEFORE_MIGRATION);
     if (!applied || sqlite3_exec(db, last, NULL, NULL, NULL) != SQLITE_OK) {
-        enum rk_status status = rk_fail(err, RK_IO, "migration %d: %s (SQLite %d)", number,
-                                        sqlite3_errmsg(db), sqlite3_extended_errcode(db));
+        const bool short_of_memory = sqlite3_errcode(db) == SQLITE_NOMEM;
+        enum rk_status status =
+            rk_fail(err, short_of_memory ? RK_NOMEM : RK_IO, "migration %d: %s (SQLite %d)", number,
+                    sqlite3_errmsg(db), sqlite3_extended_errcode(db));
         if (!sqlite3_get_autocommit(db)) {
             (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
         }

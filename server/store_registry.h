@@ -189,6 +189,9 @@ RK_MUST_CHECK enum rk_status store_put_chunk(struct store *store, int64_t checkp
 RK_MUST_CHECK enum rk_status store_put_checkpoint(struct store *store,
                                                   const struct store_checkpoint *checkpoint,
                                                   struct rk_error *err);
+/** W. Leaves the chunks of a checkpoint that came to nothing to store_drop_chunk; with a row it stays. */
+RK_MUST_CHECK enum rk_status store_disown_chunks(struct store *store, int64_t id,
+                                                 struct rk_error *err);
 /** W. Removes a chunk of a checkpoint without a row. @param more  out: there may be others. */
 RK_MUST_CHECK enum rk_status store_drop_chunk(struct store *store, bool *more,
                                               struct rk_error *err);

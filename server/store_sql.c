@@ -124,8 +124,12 @@ enum rk_status sql_end(struct sql *sql, struct rk_error *err)
     if (sql->code != SQLITE_OK && sql->code != SQLITE_DONE) {
         status = store_fail(sql->store, sql->code, err);
     }
-    if (sql->stmt != NULL) {            /* it may not even have been prepared */
-        (void)sqlite3_reset(sql->stmt); /* says again what the step said */
+    if (sql->stmt != NULL) { /* it may not even have been prepared */
+        /* Says again what the step said; but after a row, what came of reading its columns. */
+        const int code = sqlite3_reset(sql->stmt);
+        if (status == RK_OK && code != SQLITE_OK) {
+            status = store_fail(sql->store, code, err);
+        }
         (void)sqlite3_clear_bindings(sql->stmt);
     }
     return status;
@@ -166,18 +170,51 @@ char *sql_copy_text(struct sql *sql, int column)
 
 /* ---- transactions ---- */
 
+static const char rollback[] = "ROLLBACK";
+static const char rollback_part[] = "ROLLBACK TO part";
+static const char release_part[] = "RELEASE part";
+
+/* Runs a statement that has no parameters and no rows. @return SQLite's code. */
+static int run(struct store *store, const char *text)
+{
+    sqlite3_stmt *stmt = NULL;
+    int code = prepared(store, text, &stmt);
+    if (code == SQLITE_OK) {
+        (void)sqlite3_step(stmt);
+        code = sqlite3_reset(stmt);
+    }
+    return code;
+}
+
 static enum rk_status control(struct store *store, const char *text, struct rk_error *err)
 {
     store->code = SQLITE_OK;
     errno = 0;
-    int code = sqlite3_exec(store->db, text, NULL, NULL, NULL);
+    int code = run(store, text);
     store->system_code = errno;
-    return code == SQLITE_OK ? RK_OK : store_fail(store, sqlite3_extended_errcode(store->db), err);
+    return code == SQLITE_OK ? RK_OK : store_fail(store, code, err);
+}
+
+/*
+ * The ways back are prepared before they are needed: where memory is short, parsing them would fail
+ * as well, and the transaction would stay open.
+ */
+static enum rk_status prepare_ways_back(struct store *store, struct rk_error *err)
+{
+    static const char *const texts[] = {rollback, rollback_part, release_part};
+    int code = SQLITE_OK;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts && code == SQLITE_OK; i++) {
+        sqlite3_stmt *stmt;
+        code = prepared(store, texts[i], &stmt);
+    }
+    return code == SQLITE_OK ? RK_OK : store_fail(store, code, err);
 }
 
 enum rk_status store_begin(struct store *store, struct rk_error *err)
 {
-    return control(store, store->writer ? "BEGIN IMMEDIATE" : "BEGIN", err);
+    const enum rk_status status = prepare_ways_back(store, err);
+    return status == RK_OK ? control(store, store->writer ? "BEGIN IMMEDIATE" : "BEGIN", err)
+                           : status;
 }
 
 enum rk_status store_commit(struct store *store, struct rk_error *err)
@@ -196,7 +233,7 @@ enum rk_status store_commit(struct store *store, struct rk_error *err)
 void store_rollback(struct store *store)
 {
     if (!sqlite3_get_autocommit(store->db)) {
-        (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+        (void)run(store, rollback);
     }
 }
 
@@ -211,7 +248,7 @@ enum rk_status store_savepoint(struct store *store, struct rk_error *err)
 
 enum rk_status store_release(struct store *store, struct rk_error *err)
 {
-    return control(store, "RELEASE part", err);
+    return control(store, release_part, err);
 }
 
 /*
@@ -221,7 +258,7 @@ enum rk_status store_release(struct store *store, struct rk_error *err)
 void store_rollback_to_savepoint(struct store *store)
 {
     if (!sqlite3_get_autocommit(store->db) &&
-        sqlite3_exec(store->db, "ROLLBACK TO part; RELEASE part", NULL, NULL, NULL) != SQLITE_OK) {
+        (run(store, rollback_part) != SQLITE_OK || run(store, release_part) != SQLITE_OK)) {
         store_rollback(store);
     }
 }

@@ -32,10 +32,10 @@ static enum rk_status find(void *context, enum rk_side side, const struct list_e
     if (status != RK_OK) {
         return rk_fail(err, status, "the stored features of an id cannot be read");
     }
-    free(stored->entry);
-    stored->entry = codec_entry_parse(side, entity->id, text);
-    if (stored->entry == NULL) {
-        return rk_fail(err, RK_NOMEM, "out of memory for stored features");
+    stored_deinit(stored);
+    status = codec_entry_parse(side, entity->id, text, &stored->entry, err);
+    if (status != RK_OK) {
+        return status;
     }
     *features = stored->entry->feature;
     *n = stored->entry->n;

@@ -68,10 +68,9 @@ void trainee_close(struct trainee **trainee)
 
 void trainee_show(struct trainee *trainee, bool running)
 {
-    atomic_store(&trainee->served->state, trainee->halted   ? MODEL_HALTED
-                                          : trainee->paused ? MODEL_PAUSED
-                                          : running         ? MODEL_RUNNING
-                                                            : MODEL_IDLE);
+    atomic_store(&trainee->served->state, trainee->paused ? MODEL_PAUSED
+                                          : running       ? MODEL_RUNNING
+                                                          : MODEL_IDLE);
 }
 
 /* ---- one step ---- */
@@ -414,8 +413,8 @@ enum rk_status trainee_checkpoint(struct trainee *trainee, enum store_source sou
 {
     struct trainee *t = trainee;
     const int64_t version = live_version(&t->served->live);
-    const enum rk_status status = checkpoint_write(t->served->model, live_served(&t->served->live),
-                                                   t->learner, version, file, err);
+    enum rk_status status = checkpoint_write(t->served->model, live_served(&t->served->live),
+                                             t->learner, version, file, err);
 
     if (status != RK_OK) {
         return status;
@@ -428,11 +427,16 @@ enum rk_status trainee_checkpoint(struct trainee *trainee, enum store_source sou
                                      .seq = t->seq,
                                      .due_seq = t->due_seq,
                                      .step = t->step};
-    checkpoint_seal(file, row);
-    row->metrics = metrics_text(&t->since_stored);
-    row->held = trainee_held_text(t);
-    t->since_stored = (struct rk_eval_sum){0};
-    return row->metrics != NULL && row->held != NULL
-               ? RK_OK
-               : rk_fail(err, RK_NOMEM, "out of memory for a checkpoint");
+    status = checkpoint_seal(file, row, err);
+    if (status == RK_OK) {
+        row->metrics = metrics_text(&t->since_stored);
+        row->held = trainee_held_text(t);
+        status = row->metrics != NULL && row->held != NULL
+                     ? RK_OK
+                     : rk_fail(err, RK_NOMEM, "out of memory for a checkpoint");
+    }
+    if (status == RK_OK) {
+        t->since_stored = (struct rk_eval_sum){0};
+    }
+    return status;
 }

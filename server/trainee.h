@@ -52,12 +52,11 @@ struct trainee {
     int64_t config;       /* which of its configurations it has: store_config.seq */
     struct cut_era *era;  /* (n_eras) how long its rankings wait, and waited */
     size_t n_eras, cap_eras;
-    int64_t branch;       /* of its lineage that it was recovered on; -1: not known */
-    int64_t last_version; /* the largest version ever used */
-    int64_t stored_ns;    /* when the newest checkpoint was started, monotonic */
-    bool paused;          /* as the store has it */
-    bool halted;          /* its state is not what the store says: it may not learn or be stored */
-    _Atomic bool storing; /* a checkpoint is under way */
+    int64_t branch;                  /* of its lineage that it was recovered on; -1: not known */
+    int64_t last_version;            /* the largest version ever used */
+    int64_t stored_ns;               /* when the newest checkpoint was started, monotonic */
+    bool paused;                     /* as the store has it */
+    _Atomic bool storing;            /* a checkpoint is under way */
     struct rk_eval_sum since_stored; /* progressive metrics since then */
     struct trainee_watch watch;      /* set by who wants to know */
     struct cut cut;
@@ -125,7 +124,7 @@ void trainee_destroy(struct trainee **trainee);
 /** Frees it and its served model, which nobody uses any more; NULL is accepted. */
 void trainee_close(struct trainee **trainee);
 
-/** Lets everyone see whether it is halted, paused, learning now or idle. */
+/** Lets everyone see whether it is paused, learning now or idle. */
 void trainee_show(struct trainee *trainee, bool running);
 
 /**
@@ -185,11 +184,30 @@ char *trainee_held_text(const struct trainee *trainee);
 
 /**
  * Loads a checkpoint of the store and serves it: learning goes on from log position seq, after step
- * row `step`.
+ * row `step`. On an error there is no state, until one is loaded.
  */
 RK_MUST_CHECK enum rk_status trainee_load(struct trainee *trainee, struct store *store,
                                           const struct store_checkpoint *checkpoint, int64_t seq,
                                           int64_t due_seq, int64_t step, struct rk_error *err);
+
+/* A state beside the one that is served and learned on. Zero, or made. */
+struct trainee_state {
+    float *theta; /* (params), owned */
+    struct rk_learner *learner;
+};
+
+/** Makes an untrained one; destroy it. @return RK_OK; RK_NOMEM. */
+RK_MUST_CHECK enum rk_status trainee_state_create(const struct trainee *trainee,
+                                                  struct trainee_state *state,
+                                                  struct rk_error *err);
+void trainee_state_destroy(struct trainee_state *state);
+
+/**
+ * Serves the state as a version and learns on from it, after step row `step` and log position seq.
+ * Nothing can fail: it can be recorded before.
+ */
+void trainee_take_over(struct trainee *trainee, struct trainee_state *state, int64_t version,
+                       int64_t seq, int64_t step);
 
 /** Writes the row and the bytes of a checkpoint of the state now. */
 RK_MUST_CHECK enum rk_status trainee_checkpoint(struct trainee *trainee, enum store_source source,

@@ -52,8 +52,8 @@ static enum rk_status parse(const struct trainee *t, const struct store_config *
 
     return model_config_parse(row->text, strlen(row->text), config, &problem)
                ? RK_OK
-               : rk_fail(err, RK_CORRUPT, "a stored configuration of model \"%s\": %s",
-                         t->served->name, problem.detail);
+               : problem_stored(&problem, err, "a stored configuration of model \"%s\"",
+                                t->served->name);
 }
 
 /* ---- steps that are repeated ---- */

@@ -25,7 +25,6 @@ struct trainee_dry_run {
  * Tries the lists as one step in which none of them is held back. Nothing is recorded or published, and the model's state is afterwards
  * as it was, paused or not.
  *
- * @pre the trainee is not halted.
  * @return RK_OK; RK_IO; RK_NOMEM.
  */
 RK_MUST_CHECK enum rk_status trainee_dry_run(struct trainee *trainee,

@@ -76,6 +76,10 @@ RK_MUST_CHECK enum rk_status trainee_recall_config(struct trainee *t, struct sto
 /* Serves what was learned as a version. */
 void trainee_publish(struct trainee *t, int64_t version);
 
+/* Serves the learning copy, as the checkpoint of a version: learning goes on from there. */
+void trainee_stand_at(struct trainee *t, int64_t version, int64_t seq, int64_t due_seq,
+                      int64_t step);
+
 /* Takes a recorded step again. */
 RK_MUST_CHECK enum rk_status trainee_repeat_step(struct trainee *t, struct store *store,
                                                  const struct store_step *row,

@@ -45,8 +45,7 @@ enum rk_status trainee_cut_again(struct trainee *t, struct store *store,
     enum rk_status status;
 
     if (!json_parse(text, strlen(text), POSITIONS_BUDGET, &document, &root, &problem)) {
-        return rk_fail(err, problem.kind == PROBLEM_OUT_OF_MEMORY ? RK_NOMEM : RK_CORRUPT,
-                       "what is in quarantine: %s", problem.detail);
+        return problem_stored(&problem, err, "what is in quarantine");
     }
     status = json_as_array(&root, &problem)
                  ? cut_positions(t, store, &root, upto, err)

@@ -18,6 +18,7 @@ enum rk_status recovery_load(struct recovery *r, const struct store_checkpoint *
         status = trainee_hold(t, r->store, false, row->id, err);
     }
     if (status != RK_OK) {
+        r->short_of_memory = r->short_of_memory || status == RK_NOMEM;
         log_error("checkpoint_passed_over", log_text("model", t->served->name),
                   log_number("version", row->version), log_text("reason", err->text));
     } else if (row->source != STORE_SOURCE_IMPORT && lineage_is_kept(&r->lineage, row)) {
@@ -28,8 +29,9 @@ enum rk_status recovery_load(struct recovery *r, const struct store_checkpoint *
 
 static enum rk_status no_checkpoint(const struct recovery *r, struct rk_error *err)
 {
-    return rk_fail(err, RK_CORRUPT, "no checkpoint of model \"%s\" can be loaded",
-                   r->t->served->name);
+    return rk_fail(err, r->short_of_memory ? RK_NOMEM : RK_CORRUPT,
+                   "no checkpoint of model \"%s\" can be loaded%s", r->t->served->name,
+                   r->short_of_memory ? ": out of memory" : "");
 }
 
 /* Are there steps to be taken after this one? Where that cannot be read, there may be. */
@@ -86,11 +88,11 @@ enum rk_status recovery_compare(struct trainee *t, const struct store_checkpoint
                                              t->learner, stored->version, &file, err);
 
     if (status == RK_OK) {
-        checkpoint_seal(&file, &now);
-        if (memcmp(now.sha256, stored->sha256, sizeof now.sha256) != 0) {
-            status = rk_fail(err, RK_MISMATCH, "version %lld does not come out as it was stored",
-                             (long long)stored->version);
-        }
+        status = checkpoint_seal(&file, &now, err);
+    }
+    if (status == RK_OK && memcmp(now.sha256, stored->sha256, sizeof now.sha256) != 0) {
+        status = rk_fail(err, RK_MISMATCH, "version %lld does not come out as it was stored",
+                         (long long)stored->version);
     }
     free(file.bytes);
     return status;
@@ -116,6 +118,7 @@ static enum rk_status make_again(struct recovery *r, const struct store_checkpoi
         status = recovery_compare(r->t, lost, &own);
     }
     if (status != RK_OK) {
+        r->short_of_memory = r->short_of_memory || status == RK_NOMEM;
         return no_checkpoint(r, err);
     }
     log_warn("checkpoint_made_again", log_text("model", r->t->served->name),

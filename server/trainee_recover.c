@@ -16,8 +16,7 @@ enum rk_status trainee_open(const struct store_model *row, size_t max_bytes, siz
     enum rk_status status;
 
     if (!model_config_parse(row->config, strlen(row->config), &config, &problem)) {
-        return rk_fail(err, RK_CORRUPT, "the stored configuration of model \"%s\": %s", row->name,
-                       problem.detail);
+        return problem_stored(&problem, err, "the stored configuration of model \"%s\"", row->name);
     }
     status = served_create(row->name, &config, max_bytes, n_slots, &served, err);
     if (status == RK_OK) {
@@ -41,7 +40,14 @@ enum rk_status trainee_load(struct trainee *trainee, struct store *store,
     if (status != RK_OK) {
         return status;
     }
-    live_publish_all(&t->served->live, checkpoint->version);
+    trainee_stand_at(t, checkpoint->version, seq, due_seq, step);
+    return RK_OK;
+}
+
+void trainee_stand_at(struct trainee *t, int64_t version, int64_t seq, int64_t due_seq,
+                      int64_t step)
+{
+    live_publish_all(&t->served->live, version);
     t->held.judged = false;
     held_publish(&t->held);
     t->seq = seq;
@@ -49,8 +55,7 @@ enum rk_status trainee_load(struct trainee *trainee, struct store *store,
     t->step = step;
     t->branch = -1;
     atomic_store(&t->served->position, seq);
-    atomic_store(&t->served->checkpoint_version, checkpoint->version);
-    return RK_OK;
+    atomic_store(&t->served->checkpoint_version, version);
 }
 
 /* ---- steps ---- */

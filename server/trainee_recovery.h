@@ -11,6 +11,7 @@ struct recovery {
     struct trainee *t; /* borrowed, as the store */
     struct store *store;
     struct lineage lineage; /* owned */
+    bool short_of_memory;   /* so that what could not be loaded may be whole */
 };
 
 /* Loads a checkpoint to go on from where it was taken; a failure is logged. */

@@ -45,6 +45,7 @@ static enum rk_status start_checkpoint(struct trainer *trainer, struct trainee *
 {
     struct checkpoint_bytes file = {0};
     struct store_checkpoint row = {0};
+    const struct rk_eval_sum since_stored = t->since_stored;
     struct pending *pending = calloc(1, sizeof *pending);
     enum rk_status status = pending != NULL ? trainee_checkpoint(t, source, &file, &row, err)
                                             : rk_fail(err, RK_NOMEM, "out of memory");
@@ -55,6 +56,7 @@ static enum rk_status start_checkpoint(struct trainer *trainer, struct trainee *
         t->stored_ns = clock_monotonic_ns();
         status = checkpoint_store(trainer->tools.writer, &file, &row, pending_stored, pending, err);
         if (status != RK_OK) {
+            t->since_stored = since_stored;
             atomic_store(&t->storing, false);
         }
     }
@@ -80,8 +82,7 @@ void trainer_await_checkpoint(struct trainer *trainer, struct trainee *t)
 
 static bool has_learned(const struct trainee *t)
 {
-    return !t->halted &&
-           live_version(&t->served->live) != atomic_load(&t->served->checkpoint_version);
+    return live_version(&t->served->live) != atomic_load(&t->served->checkpoint_version);
 }
 
 /* Stores what has been learned since the last checkpoint and waits for it. */

@@ -146,13 +146,7 @@ static void do_pause(struct trainer *trainer, struct trainer_command *command, s
 
 bool trainer_may_train(const struct trainee *t)
 {
-    return t->served->config.training.enabled && !t->paused && !t->halted;
-}
-
-static bool check_halted(struct trainer_command *command, const struct trainee *t)
-{
-    return !t->halted ||
-           problem_set(&command->problem, PROBLEM_INTERNAL, "halted: activate a version first");
+    return t->served->config.training.enabled && !t->paused;
 }
 
 bool trainer_check_trains(struct trainer_command *command, const struct trainee *t)
@@ -164,7 +158,7 @@ bool trainer_check_trains(struct trainer_command *command, const struct trainee 
     if (t->paused) {
         return problem_set(&command->problem, PROBLEM_TRAINING_PAUSED, "resume it first");
     }
-    return check_halted(command, t);
+    return true;
 }
 
 /* Learns from all that is committed now, then stores a checkpoint. */
@@ -204,8 +198,7 @@ static void do_dry_run(struct trainer *trainer, struct trainer_command *command,
 {
     struct rk_error err = {0};
 
-    if (check_halted(command, t) &&
-        trainee_dry_run(t, &trainer->tools, command->dry_run, &err) != RK_OK) {
+    if (trainee_dry_run(t, &trainer->tools, command->dry_run, &err) != RK_OK) {
         trainer_fail(trainer, command, &err);
     }
 }

@@ -20,19 +20,19 @@ struct trainee *trainer_find(const struct trainer *trainer, const char *name)
     return NULL;
 }
 
-/* Takes a trainee into the trainer and its model into the table. */
-static enum rk_status adopt(struct trainer *trainer, struct trainee *t, struct rk_error *err)
+/* Makes room for one model more: before it is recorded, so that nothing can fail after that. */
+static enum rk_status make_room(struct trainer *trainer, struct rk_error *err)
 {
-    enum rk_status status;
+    return grow_resize(&trainer->trainee, trainer->n + 1)
+               ? models_reserve(trainer->models, err)
+               : rk_fail(err, RK_NOMEM, "out of memory for a model");
+}
 
-    if (!grow_resize(&trainer->trainee, trainer->n + 1)) {
-        return rk_fail(err, RK_NOMEM, "out of memory for a model");
-    }
-    status = models_add(trainer->models, t->served, err);
-    if (status == RK_OK) {
-        trainer->trainee[trainer->n++] = t;
-    }
-    return status;
+/* Takes a trainee into the trainer and its model into the table, where there is room. */
+static void adopt(struct trainer *trainer, struct trainee *t)
+{
+    models_add(trainer->models, t->served);
+    trainer->trainee[trainer->n++] = t;
 }
 
 /* Writes a new model's row and its untrained start. */
@@ -75,13 +75,14 @@ static enum rk_status put_model(struct trainer *trainer, struct trainee *t, int6
     enum rk_status status =
         checkpoint_write(served->model, live_served(&served->live), t->learner, 0, &file, err);
 
-    if (status != RK_OK) {
-        free(file.bytes);
-        return status;
+    if (status == RK_OK) {
+        status = checkpoint_seal(&file, &init, err);
     }
-    checkpoint_seal(&file, &init);
     init.bytes = 0; /* it follows from the configuration; the checksum says what has to come out */
     free(file.bytes);
+    if (status != RK_OK) {
+        return status;
+    }
     memcpy(row.name, served->name, sizeof row.name);
     outcome = writer_run(trainer->tools.writer, &job.job);
     if (outcome.err.status != RK_OK) {
@@ -107,16 +108,17 @@ enum rk_status trainer_create(struct trainer *trainer, const char *name,
         status = trainee_create(served, 0, &t, err);
     }
     if (status == RK_OK) {
-        status = put_model(trainer, t, from_seq, err);
+        status = make_room(trainer, err);
     }
     if (status == RK_OK) {
-        status = adopt(trainer, t, err);
+        status = put_model(trainer, t, from_seq, err);
     }
     if (status != RK_OK) {
         trainee_destroy(&t);
         served_destroy(&served);
         return status;
     }
+    adopt(trainer, t);
     log_info("model_created", log_text("model", name),
              log_number("parameters", (int64_t)rk_model_params(served->model)));
     return RK_OK;
@@ -139,12 +141,13 @@ static enum rk_status recover_model(struct trainer *trainer, const struct store_
     trainee_show(t, false);
     status = trainee_recover(t, trainer->tools.store, err);
     if (status == RK_OK) {
-        status = adopt(trainer, t, err);
+        status = make_room(trainer, err);
     }
     if (status != RK_OK) {
         trainee_close(&t);
         return status;
     }
+    adopt(trainer, t);
     log_info("model_recovered", log_text("model", row->name),
              log_number("version", live_version(&t->served->live)),
              log_number("checkpoint", atomic_load(&t->served->checkpoint_version)),

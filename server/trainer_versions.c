@@ -34,23 +34,6 @@ static enum rk_status find_checkpoint(struct trainer *trainer, const struct trai
                : status;
 }
 
-/* Serves a checkpoint whose activation is recorded. */
-static bool serve(struct trainer *trainer, struct trainer_command *command, struct trainee *t,
-                  const struct store_checkpoint *row, const struct store_activation *activation)
-{
-    struct rk_error err = {0};
-
-    /* Recorded but not loaded: what would be learned now is of a branch that was left. */
-    t->halted = trainee_load(t, trainer->tools.store, row, activation->seq, activation->seq,
-                             activation->step, &err) != RK_OK;
-    trainee_show(t, false);
-    if (t->halted) {
-        log_error("model_halted", log_text("model", t->served->name), log_text("reason", err.text));
-        trainer_fail(trainer, command, &err);
-    }
-    return !t->halted;
-}
-
 /* ---- activate ---- */
 
 struct activate_job {
@@ -65,42 +48,58 @@ static enum rk_status activate_run(struct writer_job *job, struct store *store,
                                 err);
 }
 
-/* Checks the checkpoint, has the activation recorded, then serves it. */
-void trainer_activate(struct trainer *trainer, struct trainer_command *command, struct trainee *t)
+/* Has the activation recorded, then serves what was read before. */
+static enum rk_status serve(struct trainer *trainer, struct trainee *t,
+                            const struct store_checkpoint *checkpoint, struct trainee_state *state,
+                            struct rk_error *err)
 {
-    struct store_checkpoint checkpoint;
-    struct store_activation activation = {.model = t->served->id};
+    char *held = trainee_held_text(t);
+    struct store_activation activation = {
+        .model = t->served->id, .checkpoint = checkpoint->id, .held = held};
     struct activate_job job = {.job = {.run = activate_run, .weight = 1},
                                .activation = &activation};
-    char *held;
-    struct rk_error err = {0};
     struct writer_outcome outcome;
 
-    trainer_await_checkpoint(trainer, t);
-    if (find_checkpoint(trainer, t, command->version, &checkpoint, &err) != RK_OK ||
-        checkpoint_verify(trainer->tools.store, &checkpoint, &err) != RK_OK) {
-        trainer_fail(trainer, command, &err);
-        return;
-    }
-    held = trainee_held_text(t);
     if (held == NULL) {
-        problem_set(&command->problem, PROBLEM_OUT_OF_MEMORY, "no memory for an activation");
-        return;
+        return rk_fail(err, RK_NOMEM, "no memory for an activation");
     }
-    activation.checkpoint = checkpoint.id;
-    activation.held = held;
     outcome = writer_run(trainer->tools.writer, &job.job);
     free(held);
     if (outcome.err.status != RK_OK) {
-        trainer_fail(trainer, command, &outcome.err);
-        return;
+        return rk_fail(err, outcome.err.status, "%s", outcome.err.text);
     }
     failpoint(FAILPOINT_ACTIVATION_RECORDED);
-    if (serve(trainer, command, t, &checkpoint, &activation)) {
-        command->served_version = checkpoint.version;
-        log_info("version_activated", log_text("model", t->served->name),
-                 log_number("version", checkpoint.version));
+    trainee_take_over(t, state, checkpoint->version, activation.seq, activation.step);
+    log_info("version_activated", log_text("model", t->served->name),
+             log_number("version", checkpoint->version));
+    return RK_OK;
+}
+
+void trainer_activate(struct trainer *trainer, struct trainer_command *command, struct trainee *t)
+{
+    struct store_checkpoint checkpoint;
+    struct trainee_state state = {0};
+    struct rk_error err = {0};
+    enum rk_status status;
+
+    trainer_await_checkpoint(trainer, t);
+    status = find_checkpoint(trainer, t, command->version, &checkpoint, &err);
+    if (status == RK_OK) {
+        status = trainee_state_create(t, &state, &err);
     }
+    if (status == RK_OK) {
+        status = checkpoint_load(trainer->tools.store, &checkpoint, t->served->model, state.theta,
+                                 state.learner, &err);
+    }
+    if (status == RK_OK) {
+        status = serve(trainer, t, &checkpoint, &state, &err);
+    }
+    if (status == RK_OK) {
+        command->served_version = checkpoint.version;
+    } else {
+        trainer_fail(trainer, command, &err);
+    }
+    trainee_state_destroy(&state);
 }
 
 /* ---- import ---- */
@@ -116,52 +115,82 @@ static void fail_import(const struct trainer *trainer, struct trainer_command *c
 }
 
 /*
- * Reads the file, has it stored as the next version, with its activation where it is to be served,
- * then serves it. Until the row is committed nothing has changed.
+ * Makes a checkpoint's file and seal of a file from outside.
+ *
+ * @param state  not NULL: reads it, so that it can be served.
  */
-void trainer_import(struct trainer *trainer, struct trainer_command *command, struct trainee *t)
+static enum rk_status read_import(const struct trainee *t, struct trainer_command *command,
+                                  struct checkpoint_bytes *file, struct trainee_state *state,
+                                  struct rk_error *err)
 {
-    struct store_activation activation = {.model = t->served->id};
     struct store_checkpoint *row = &command->row;
-    struct checkpoint_bytes file = {0};
-    struct rk_error err = {0};
-    char *held;
-    enum rk_status status;
+    enum rk_status status =
+        parameters_import(t->served->model, command->bytes, command->n, row->version, file, err);
 
-    trainer_await_checkpoint(trainer, t);
-    *row = (struct store_checkpoint){.model = t->served->id,
-                                     .version = t->last_version + 1,
-                                     .parent = live_version(&t->served->live),
-                                     .source = STORE_SOURCE_IMPORT,
-                                     .time_ms = clock_unix_ms(),
-                                     .seq = t->seq,
-                                     .due_seq = t->due_seq,
-                                     .step = t->step};
-    if (parameters_import(t->served->model, command->bytes, command->n, row->version, &file,
-                          &err) != RK_OK) {
-        fail_import(trainer, command, &err);
-        return;
+    if (status == RK_OK) {
+        status = checkpoint_seal(file, row, err);
     }
-    checkpoint_seal(&file, row);
-    held = trainee_held_text(t);
-    activation.held = held;
-    status = held != NULL ? checkpoint_put(trainer->tools.writer, &file, row,
-                                           command->activate ? &activation : NULL, &err)
-                          : rk_fail(&err, RK_NOMEM, "no memory for an activation");
+    if (status == RK_OK && state != NULL) {
+        status = trainee_state_create(t, state, err);
+        if (status == RK_OK) {
+            status = checkpoint_read(t->served->model, file->bytes, file->n, state->theta,
+                                     state->learner, err);
+        }
+    }
+    return status;
+}
+
+/* Stores it, with its activation where it is to be served; then serves it. */
+static void put_import(struct trainer *trainer, struct trainer_command *command, struct trainee *t,
+                       const struct checkpoint_bytes *file, struct trainee_state *state)
+{
+    char *held = trainee_held_text(t);
+    struct store_activation activation = {.model = t->served->id, .held = held};
+    struct store_checkpoint *row = &command->row;
+    struct rk_error err = {0};
+    const enum rk_status status = held != NULL
+                                      ? checkpoint_put(trainer->tools.writer, file, row,
+                                                       command->activate ? &activation : NULL, &err)
+                                      : rk_fail(&err, RK_NOMEM, "no memory for an activation");
+
     free(held);
-    free(file.bytes);
     if (status != RK_OK) {
         trainer_fail(trainer, command, &err);
         return;
     }
     failpoint(FAILPOINT_IMPORT_RECORDED);
     t->last_version = row->version;
-    log_info("version_imported", log_text("model", t->served->name),
-             log_number("version", row->version), log_number("bytes", row->bytes));
     if (command->activate) {
-        (void)serve(trainer, command, t, row, &activation);
+        trainee_take_over(t, state, row->version, activation.seq, activation.step);
     }
     command->served_version = live_version(&t->served->live);
+    log_info("version_imported", log_text("model", t->served->name),
+             log_number("version", row->version), log_number("bytes", row->bytes));
+}
+
+/* Until the row is committed nothing has changed; after that nothing can fail. */
+void trainer_import(struct trainer *trainer, struct trainer_command *command, struct trainee *t)
+{
+    struct trainee_state state = {0};
+    struct checkpoint_bytes file = {0};
+    struct rk_error err = {0};
+
+    trainer_await_checkpoint(trainer, t);
+    command->row = (struct store_checkpoint){.model = t->served->id,
+                                             .version = t->last_version + 1,
+                                             .parent = live_version(&t->served->live),
+                                             .source = STORE_SOURCE_IMPORT,
+                                             .time_ms = clock_unix_ms(),
+                                             .seq = t->seq,
+                                             .due_seq = t->due_seq,
+                                             .step = t->step};
+    if (read_import(t, command, &file, command->activate ? &state : NULL, &err) == RK_OK) {
+        put_import(trainer, command, t, &file, &state);
+    } else {
+        fail_import(trainer, command, &err);
+    }
+    trainee_state_destroy(&state);
+    free(file.bytes);
 }
 
 /* ---- export ---- */
@@ -177,7 +206,7 @@ void trainer_export(struct trainer *trainer, struct trainer_command *command, st
     if (command->version == TRAINER_SERVED) {
         command->version = served;
     }
-    if (command->version == served && !t->halted) {
+    if (command->version == served) {
         status =
             checkpoint_write(t->served->model, live_served(&t->served->live),
                              command->optimizer ? t->learner : NULL, served, &command->file, &err);

@@ -118,20 +118,31 @@ static struct answer *keep(struct api_fixture *fixture, struct api_call *call)
     return answer;
 }
 
+void api_fixture_handle(struct api_fixture *fixture, struct api_call *call)
+{
+    struct waiter waiter = {.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER};
+
+    call->request_id = "test-1";
+    call->park = park;
+    call->finish = finish;
+    call->owner = &waiter;
+    do {
+        if (!api_handle(&fixture->service.api, call)) {
+            await(&waiter);
+        }
+    } while (call->again);
+    api_count(&fixture->service.api, call);
+}
+
 struct answer *ask_bytes(struct api_fixture *fixture, const char *method, const char *path,
                          const char *content_type, const char *body, size_t n)
 {
-    struct waiter waiter = {.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER};
     char *part[PARTS] = {strdup(path), NULL};
     struct api_call call = {.method = method,
                             .path = part[0],
                             .content_type = content_type,
                             .body = body != NULL ? body : "",
-                            .body_n = n,
-                            .request_id = "test-1",
-                            .park = park,
-                            .finish = finish,
-                            .owner = &waiter};
+                            .body_n = n};
     struct answer *answer;
 
     part[1] = strchr(part[0], '?');
@@ -139,12 +150,7 @@ struct answer *ask_bytes(struct api_fixture *fixture, const char *method, const 
         *part[1]++ = '\0';
         call.query = part[1];
     }
-    do {
-        if (!api_handle(&fixture->service.api, &call)) {
-            await(&waiter);
-        }
-    } while (call.again);
-    api_count(&fixture->service.api, &call);
+    api_fixture_handle(fixture, &call);
     answer = keep(fixture, &call);
     api_call_deinit(&call);
     free(part[0]);

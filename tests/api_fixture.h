@@ -57,6 +57,9 @@ void api_fixture_start(struct api_fixture *fixture);
 /* Frees the answers so far. */
 void api_fixture_forget(struct api_fixture *fixture);
 
+/* Hands a request to the API and waits until its answer is in it. Allocates nothing. */
+void api_fixture_handle(struct api_fixture *fixture, struct api_call *call);
+
 /* Puts a request and waits for its answer. path may have a query; content_type and body may be
  * NULL. */
 struct answer *ask(struct api_fixture *fixture, const char *method, const char *path,

@@ -33,8 +33,7 @@ static enum rk_status find_stored(void *context, enum rk_side side,
                 return rk_fail(err, RK_IO, "cannot read");
             }
             free(s->entry);
-            s->entry = codec_entry_parse(side, s->id, s->features);
-            assert_non_null(s->entry);
+            assert_ok(codec_entry_parse(side, s->id, s->features, &s->entry, NULL));
             *features = s->entry->feature;
             *n = s->entry->n;
         }

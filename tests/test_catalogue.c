@@ -36,16 +36,26 @@ static struct catalogue_change put(enum catalogue_side side, const char *id, flo
         .side = side, .hash = entry->hash, .id = entry->id, .entry = entry};
 }
 
+/* Reserves and makes changes. */
+static void change(struct catalogue *catalogue, const struct catalogue_change *changes, size_t n,
+                   int64_t seq)
+{
+    for (size_t i = 0; i < n; i++) {
+        assert_ok(catalogue_reserve(catalogue, changes[i].side, changes[i].entry != NULL, NULL));
+    }
+    catalogue_change(catalogue, changes, n, seq);
+}
+
 static void put_one(struct catalogue *catalogue, const char *id, float value, int64_t seq)
 {
-    struct catalogue_change change = put(CATALOGUE_ITEM, id, value);
-    assert_ok(catalogue_change(catalogue, &change, 1, seq, NULL));
+    struct catalogue_change one = put(CATALOGUE_ITEM, id, value);
+    change(catalogue, &one, 1, seq);
 }
 
 static void delete_one(struct catalogue *catalogue, const char *id, int64_t seq)
 {
-    struct catalogue_change change = {.side = CATALOGUE_ITEM, .hash = hash_of(id), .id = id};
-    assert_ok(catalogue_change(catalogue, &change, 1, seq, NULL));
+    struct catalogue_change one = {.side = CATALOGUE_ITEM, .hash = hash_of(id), .id = id};
+    change(catalogue, &one, 1, seq);
 }
 
 /* The value of an id's feature, or -1 where there is none. */
@@ -117,7 +127,7 @@ static void items_and_users_of_one_id_are_two(void **state)
     struct catalogue *catalogue = *state;
     struct catalogue_change both[] = {put(CATALOGUE_ITEM, "x", 1.0F),
                                       put(CATALOGUE_USER, "x", 2.0F)};
-    assert_ok(catalogue_change(catalogue, both, 2, 1, NULL));
+    change(catalogue, both, 2, 1);
     assert_true(value_on(catalogue, CATALOGUE_ITEM, "x") == 1.0F);
     assert_true(value_on(catalogue, CATALOGUE_USER, "x") == 2.0F);
     delete_one(catalogue, "x", 2);
@@ -135,7 +145,7 @@ static void last_of_several_changes_of_one_id_in_one_commit_stands(void **state)
         put(CATALOGUE_ITEM, "x", 3.0F),
         put(CATALOGUE_ITEM, "x", 4.0F),
     };
-    assert_ok(catalogue_change(catalogue, changes, 4, 2, NULL));
+    change(catalogue, changes, 4, 2);
     assert_true(value_on(catalogue, CATALOGUE_ITEM, "x") == 4.0F);
     put_one(catalogue, "y", 1.0F, 3);
     assert_true(value_on(catalogue, CATALOGUE_ITEM, "x") == 4.0F);
@@ -148,9 +158,9 @@ static void ids_with_one_hash_are_told_apart(void **state)
     struct catalogue_entry *a = make_entry("a", 5, 1.0F), *b = make_entry("b", 5, 2.0F);
     struct catalogue_change changes[] = {{CATALOGUE_ITEM, 5, a->id, a},
                                          {CATALOGUE_ITEM, 5, b->id, b}};
-    assert_ok(catalogue_change(catalogue, changes, 2, 1, NULL));
+    change(catalogue, changes, 2, 1);
     struct catalogue_change gone = {.side = CATALOGUE_ITEM, .hash = 5, .id = "a"};
-    assert_ok(catalogue_change(catalogue, &gone, 1, 2, NULL));
+    change(catalogue, &gone, 1, 2);
     const struct catalogue_copy *copy = catalogue_read(catalogue, 0);
     assert_null(catalogue_find(copy, CATALOGUE_ITEM, 5, "a"));
     assert_non_null(catalogue_find(copy, CATALOGUE_ITEM, 5, "b")); /* behind the grave */
@@ -188,7 +198,7 @@ static void one_commit_of_many_makes_room_for_all(void **state)
         (void)snprintf(id, sizeof id, "i%d", i);
         changes[i] = put(CATALOGUE_ITEM, id, (float)i);
     }
-    assert_ok(catalogue_change(catalogue, changes, MANY, 1, NULL));
+    change(catalogue, changes, MANY, 1);
     assert_int_equal(count(catalogue), MANY);
     put_one(catalogue, "i7", 0.5F, 2);
     assert_int_equal(count(catalogue), MANY);
@@ -243,7 +253,7 @@ static void readers_see_whole_commits_while_they_are_made(void **state)
         struct catalogue_change changes[] = {put(CATALOGUE_ITEM, "a", (float)seq),
                                              put(CATALOGUE_ITEM, id, 0.0F),
                                              put(CATALOGUE_ITEM, "b", (float)seq)};
-        assert_ok(catalogue_change(catalogue, changes, 3, seq, NULL));
+        change(catalogue, changes, 3, seq);
     }
     atomic_store(&over, true);
     for (size_t r = 0; r < READERS; r++) {

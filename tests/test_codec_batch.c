@@ -376,8 +376,7 @@ static void stored_features_parse_back_to_the_same_entry(void **state)
     (void)state;
     assert_true(read_entries("{\"features\":{\"p\":0.1,\"t\":[\"a\",\"b\"],\"e\":[],\"7\":1}}",
                              false, RK_ITEM, "i1", &entries, &problem));
-    parsed = codec_entry_parse(RK_ITEM, "i1", entries.features[0]);
-    assert_non_null(parsed);
+    assert_ok(codec_entry_parse(RK_ITEM, "i1", entries.features[0], &parsed, NULL));
     assert_int_equal(parsed->n, 5);
     assert_int_equal(parsed->n, entries.entry[0]->n);
     assert_true(parsed->hash == entries.entry[0]->hash && strcmp(parsed->id, "i1") == 0);
@@ -391,11 +390,13 @@ static void stored_features_parse_back_to_the_same_entry(void **state)
 static void damaged_stored_features_are_no_entry(void **state)
 {
     struct list_fixture *f = *state;
+    struct catalogue_entry *entry;
 
-    assert_null(codec_entry_parse(RK_ITEM, "a", ""));
-    assert_null(codec_entry_parse(RK_ITEM, "a", "{\"x\":"));
-    assert_null(codec_entry_parse(RK_ITEM, "a", "{\"x\":1e9}"));
-    assert_null(codec_entry_parse(RK_ITEM, fixture_letters(f, "", 129, ""), "{}"));
+    assert_status(codec_entry_parse(RK_ITEM, "a", "", &entry, NULL), RK_CORRUPT);
+    assert_status(codec_entry_parse(RK_ITEM, "a", "{\"x\":", &entry, NULL), RK_CORRUPT);
+    assert_status(codec_entry_parse(RK_ITEM, "a", "{\"x\":1e9}", &entry, NULL), RK_CORRUPT);
+    assert_status(codec_entry_parse(RK_ITEM, fixture_letters(f, "", 129, ""), "{}", &entry, NULL),
+                  RK_CORRUPT);
 }
 
 int main(void)

@@ -204,11 +204,12 @@ static void served_items_come_in_order_of_rank(void **state)
     char seen[64] = "";
 
     (void)state;
-    assert_true(codec_served_each(served, strlen(served), note_served, seen));
+    assert_ok(codec_served_each(served, strlen(served), note_served, seen, NULL));
     assert_string_equal(seen, "b1=1.5,nan a2=-3e+38,0.25 ");
-    assert_true(codec_served_each("[]", 2, note_served, seen));
+    assert_ok(codec_served_each("[]", 2, note_served, seen, NULL));
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
-        assert_false(codec_served_each(damaged[i], strlen(damaged[i]), note_served, seen));
+        assert_status(codec_served_each(damaged[i], strlen(damaged[i]), note_served, seen, NULL),
+                      RK_CORRUPT);
     }
     assert_string_equal(seen, "b1=1.5,nan a2=-3e+38,0.25 ");
 }

@@ -33,7 +33,8 @@ static struct class start(void **state, const char *teacher, const char *student
     assert_ok(models_init(&c.models, 1, NULL));
     if (teacher != NULL) {
         c.teacher = taught_model("t", teacher);
-        assert_ok(models_add(&c.models, c.teacher, NULL));
+        assert_ok(models_reserve(&c.models, NULL));
+        models_add(&c.models, c.teacher);
     }
     c.student = trained_make(c.l, student);
     return c;
@@ -222,7 +223,8 @@ static void lists_left_out_once_are_not_learned_after_a_restart(void **state)
     learn(&c);
     check_refold(&c);
     c.teacher = taught_model("t", TEACHER); /* comes too late for them */
-    assert_ok(models_add(&c.models, c.teacher, NULL));
+    assert_ok(models_reserve(&c.models, NULL));
+    models_add(&c.models, c.teacher);
     learn(&c);
     assert_int_equal(version(&c), 0);
     put_clicks(&c, 1);
@@ -235,7 +237,8 @@ static void teacher_at_version_0_teaches_nothing_yet(void **state)
 {
     struct class c = start(state, NULL, LISTWISE);
     c.teacher = taught_start("t", TEACHER);
-    assert_ok(models_add(&c.models, c.teacher, NULL));
+    assert_ok(models_reserve(&c.models, NULL));
+    models_add(&c.models, c.teacher);
     put_batches(&c, 4);
     learn(&c);
     check_left_out(&c, 0, 4);

@@ -1,0 +1,22 @@
+/*
+ * Every route of the API, and every kind of model it serves, with failing allocations.
+ */
+#ifndef RANKD_OOM_REQUESTS_H
+#define RANKD_OOM_REQUESTS_H
+
+#include "oom_calls.h"
+
+/*
+ * Makes a service with trained models of every kind in a folder of its own; ends it and removes the
+ * folder. Between the two nothing learns by itself.
+ */
+void oom_service_make(struct oom *oom);
+void oom_service_remove(struct oom *oom);
+
+/* Ends the service; its database, with steps that no checkpoint holds, is put at a path. */
+void oom_service_seed(struct oom *oom, const char *path);
+
+/* Tries the requests. */
+void oom_requests(struct oom *oom);
+
+#endif
