@@ -2,6 +2,8 @@
  * The paired test behind the gate: a step is worse only where that is large enough to matter and
  * certain enough to be no accident.
  */
+#include "logistic.h"
+
 #include <math.h>
 #include <rankd/judge.h>
 #include <rankd/paired.h>
@@ -67,4 +69,30 @@ struct rk_verdict rk_judge(const double *before, const double *after, size_t n, 
     const struct rk_verdict far = compare(before, after, n, RK_JUDGE_FAR * usual);
 
     return far.worse && !near.worse ? far : near;
+}
+
+double rk_judge_preference(const double *score, const float *label, size_t n)
+{
+    double relevant = 0, others = 0;
+    size_t n_relevant = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (label[i] > 0) {
+            relevant += score[i];
+            n_relevant++;
+        } else {
+            others += score[i];
+        }
+    }
+    if (n_relevant == 0 || n_relevant == n) {
+        return (double)NAN;
+    }
+    return rk_logistic(relevant / (double)n_relevant - others / (double)(n - n_relevant)).sigma;
+}
+
+bool rk_judge_contradicts(const struct rk_paired *preference)
+{
+    return preference->n >= RK_JUDGE_STEP_LISTS_MIN &&
+           preference->mean < RK_JUDGE_PREFERENCE - 0.5 &&
+           -preference->mean > RK_JUDGE_ERRORS * rk_paired_error(preference);
 }

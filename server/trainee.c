@@ -7,6 +7,7 @@
 #include "log.h"
 #include "trainee_impl.h"
 
+#include <rankd/judge.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +105,8 @@ static void add_up(struct rk_eval_sum *sum, const struct rk_eval_sum *more)
  * probability it would be served with, where the model gives one. A list without finite scores has
  * none; learning will put it into quarantine.
  */
-static void evaluate_list(struct trainee *t, const float *theta, size_t i, struct rk_eval_sum *sum)
+static void evaluate_list(struct trainee *t, const float *theta, size_t i,
+                          struct step_result *result)
 {
     const struct rk_group *group = t->cut.group[i];
     const struct rk_model *model = t->served->model;
@@ -122,13 +124,14 @@ static void evaluate_list(struct trainee *t, const float *theta, size_t i, struc
     if (rk_model_click_logits(model, head, n, logit)) {
         one.log_loss = rk_eval_log_loss(logit, group->label, n);
     }
-    add_up(sum, &one);
+    rk_paired_add(&result->preference, rk_judge_preference(score, group->label, n) - 0.5);
+    add_up(&result->before, &one);
     if (t->watch.list != NULL) {
         t->watch.list(t->watch.context, t->cut.seq[i], &one);
     }
 }
 
-enum rk_status trainee_evaluate(struct trainee *t, struct rk_eval_sum *sum, struct rk_error *err)
+enum rk_status trainee_evaluate(struct trainee *t, struct step_result *result, struct rk_error *err)
 {
     const struct live *live = &t->served->live;
     const float *theta = live_version(live) > 0 ? live_served(live) : NULL;
@@ -137,7 +140,7 @@ enum rk_status trainee_evaluate(struct trainee *t, struct rk_eval_sum *sum, stru
         if (!reserve_scores(t, t->cut.group[i])) {
             return rk_fail(err, RK_NOMEM, "out of memory for a step");
         }
-        evaluate_list(t, theta, i, sum);
+        evaluate_list(t, theta, i, result);
     }
     return RK_OK;
 }
@@ -353,7 +356,7 @@ enum rk_status trainee_step(struct trainee *trainee, const struct trainee_tools 
         trainee_move_on(t, &range);
         return RK_OK;
     }
-    status = trainee_evaluate(t, &result.before, err);
+    status = trainee_evaluate(t, &result, err);
     if (status == RK_OK) {
         status = learn_and_settle(t, tools, &range, &result, err);
     }

@@ -7,6 +7,8 @@
 #include "emit.h"
 #include "trainee.h"
 
+#include <rankd/paired.h>
+
 /* Log positions on their way into a step row. */
 struct positions {
     struct emit text; /* JSON array; nothing where there are none */
@@ -16,7 +18,8 @@ struct positions {
 /* What a step did with its groups. */
 struct step_result {
     struct rk_learned learned;
-    struct rk_eval_sum before; /* with the served parameters, before it learned */
+    struct rk_eval_sum before;   /* with the served parameters, before it learned */
+    struct rk_paired preference; /* likewise: rk_judge_preference of each list, less 0.5 */
     struct positions quarantined, held, released;
     bool refused;  /* nothing of it is to be served: all its lists are in quarantine */
     int64_t retry; /* the step whose lists it takes again; 0: it takes the log's next */
@@ -31,7 +34,7 @@ void step_result_deinit(struct step_result *result);
  * Progressive validation: each list of the cut is scored with what is served before anything is
  * learned from it, and told to the watch. Version 0 scores 0.
  */
-RK_MUST_CHECK enum rk_status trainee_evaluate(struct trainee *t, struct rk_eval_sum *sum,
+RK_MUST_CHECK enum rk_status trainee_evaluate(struct trainee *t, struct step_result *result,
                                               struct rk_error *err);
 
 /*
@@ -47,7 +50,10 @@ RK_MUST_CHECK enum rk_status trainee_learn(struct trainee *t, int64_t upto,
 /* Refuses the whole step: every list of it is in quarantine, and nothing else has happened. */
 void trainee_refuse(struct trainee *t, struct step_result *result, const char *reason);
 
-/* Compares the lists held back before and after the step, and refuses one that made them worse. */
+/*
+ * Refuses a step whose labels contradict what is served, or that made the lists held back worse; both
+ * where there are enough of those.
+ */
 RK_MUST_CHECK enum rk_status trainee_judge(struct trainee *t, struct step_result *result,
                                            struct rk_error *err);
 

@@ -1,5 +1,6 @@
 /*
- * The judge: does a step make lists worse that it was not learned from? And how often in a row.
+ * The judge: do a step's labels contradict what was learned, does it make lists worse that it was not
+ * learned from? And how often in a row.
  */
 #include "trainee_impl.h"
 
@@ -38,31 +39,57 @@ static enum rk_status compare(struct trainee *t, double *before, double *after,
     return RK_OK;
 }
 
-enum rk_status trainee_judge(struct trainee *t, struct step_result *result, struct rk_error *err)
+/* @return RK_OK, refused or not; RK_NOMEM. */
+static enum rk_status judge_held(struct trainee *t, struct step_result *result,
+                                 struct rk_error *err)
 {
     double before[HELD_LISTS], after[HELD_LISTS], work[HELD_LISTS];
     char why[RK_ERROR_TEXT_MAX];
     struct rk_error own = {0};
-    enum rk_status status = RK_OK;
+    struct rk_verdict verdict;
+    const enum rk_status status = compare(t, before, after, &own);
 
-    if (!result->refused && result->learned.updates > 0 && t->held.kept_n >= RK_JUDGE_LISTS_MIN) {
-        struct rk_verdict verdict = {0};
-        status = compare(t, before, after, &own);
-        if (status == RK_OK) {
-            verdict = rk_judge(before, after, t->held.kept_n, work);
-        }
-        if (status == RK_DIVERGED) {
-            trainee_refuse(t, result, "it makes scores of lists held back not finite");
-        } else if (verdict.worse) {
-            (void)snprintf(why, sizeof why,
-                           "the loss of %zu lists held back rises from %.4g to %.4g", verdict.lists,
-                           verdict.before, verdict.after);
-            trainee_refuse(t, result, why);
-        }
-        status = status == RK_DIVERGED ? RK_OK : status;
+    if (status == RK_DIVERGED) {
+        trainee_refuse(t, result, "it makes scores of lists held back not finite");
+        return RK_OK;
     }
     if (status != RK_OK) {
         return rk_fail(err, status, "%s", own.text);
+    }
+    verdict = rk_judge(before, after, t->held.kept_n, work);
+    if (verdict.worse) {
+        (void)snprintf(why, sizeof why, "the loss of %zu lists held back rises from %.4g to %.4g",
+                       verdict.lists, verdict.before, verdict.after);
+        trainee_refuse(t, result, why);
+    }
+    return RK_OK;
+}
+
+/* Who learns from a teacher does not learn from labels: they may say what they like. */
+static bool contradicts(const struct trainee *t, const struct step_result *result)
+{
+    return !rk_loss_needs_teacher(&t->served->config.model.loss) &&
+           rk_judge_contradicts(&result->preference);
+}
+
+enum rk_status trainee_judge(struct trainee *t, struct step_result *result, struct rk_error *err)
+{
+    const bool sits =
+        !result->refused && result->learned.updates > 0 && t->held.kept_n >= RK_JUDGE_LISTS_MIN;
+    char why[RK_ERROR_TEXT_MAX];
+    enum rk_status status = RK_OK;
+
+    if (sits && contradicts(t, result)) {
+        (void)snprintf(
+            why, sizeof why,
+            "the labels of %zu lists contradict what was learned: a mean preference of %.3g",
+            result->preference.n, 0.5 + result->preference.mean);
+        trainee_refuse(t, result, why);
+    } else if (sits) {
+        status = judge_held(t, result, err);
+    }
+    if (status != RK_OK) {
+        return status;
     }
     return step_result_close(result) ? RK_OK : rk_fail(err, RK_NOMEM, "out of memory for a step");
 }

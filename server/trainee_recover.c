@@ -108,7 +108,7 @@ static enum rk_status cut_recorded(struct trainee *t, struct store *store,
 static enum rk_status prepare(struct trainee *t, struct store *store, const struct store_step *row,
                               const struct cut_range *range, struct rk_error *err)
 {
-    struct rk_eval_sum before = {0};
+    struct step_result before = {0};
     enum rk_status status = recall_teacher(t, store, row, err);
 
     if (status == RK_OK) {

@@ -227,6 +227,58 @@ static void verdict_is_that_of_a_plain_twin(void **state)
     assert_true(worse > 100 && worse < 300); /* else one side is not tried */
 }
 
+/* ---- what a step's own labels say ---- */
+
+static void preference_is_that_of_the_mean_scores_and_needs_both_kinds(void **state)
+{
+    const double score[] = {2, 5, -1, 0, 1};
+    const float label[] = {1, 0, 3, 0, 0}, none[5] = {0}, all[] = {1, 1, 1, 2, 1};
+
+    (void)state;
+    assert_close(rk_judge_preference(score, label, 5), 1 / (1 + exp(2 - 0.5)), 1e-12, 0);
+    assert_close(rk_judge_preference((double[5]){7, 7, 7, 7, 7}, label, 5), 0.5, 0, 0);
+    assert_true(isnan(rk_judge_preference(score, none, 5)));
+    assert_true(isnan(rk_judge_preference(score, all, 5)));
+    assert_true(isnan(rk_judge_preference(score, label, 0)));
+}
+
+/* Lists of which `wrong` have a preference of 0 and the others one of `right`. */
+static bool contradicts(int wrong, int others, double right)
+{
+    struct rk_paired preference = {0};
+
+    for (int i = 0; i < wrong + others; i++) {
+        rk_paired_add(&preference, (i < wrong ? 0 : right) - 0.5);
+    }
+    return rk_judge_contradicts(&preference);
+}
+
+static void labels_turned_round_contradict_and_others_do_not(void **state)
+{
+    (void)state;
+    assert_true(contradicts(48, 16, 1));
+    assert_false(contradicts(16, 48, 1));
+    assert_false(contradicts(32, 32, 1)); /* nothing is known */
+    assert_true(contradicts(64, 0, 1));
+    assert_false(contradicts(0, 0, 1));
+}
+
+static void fewer_than_16_lists_do_not_contradict(void **state)
+{
+    (void)state;
+    assert_false(contradicts(15, 0, 1));
+    assert_true(contradicts(16, 0, 1));
+}
+
+static void preference_must_be_far_from_a_half_and_sure(void **state)
+{
+    (void)state;
+    assert_false(contradicts(0, 1000, 0.46)); /* sure, but near */
+    assert_true(contradicts(0, 1000, 0.44));
+    assert_false(contradicts(12, 4, 1)); /* 0.25 +- 0.11: by 2.2 errors */
+    assert_true(contradicts(24, 8, 1));  /* 0.25 +- 0.08: by 3.2 */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +293,10 @@ int main(void)
         cmocka_unit_test(large_damage_to_a_part_of_the_lists_is_worse),
         cmocka_unit_test(losses_that_were_all_zero_can_be_judged),
         cmocka_unit_test(verdict_is_that_of_a_plain_twin),
+        cmocka_unit_test(preference_is_that_of_the_mean_scores_and_needs_both_kinds),
+        cmocka_unit_test(labels_turned_round_contradict_and_others_do_not),
+        cmocka_unit_test(fewer_than_16_lists_do_not_contradict),
+        cmocka_unit_test(preference_must_be_far_from_a_half_and_sure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,10 +35,22 @@ static void write_list(struct rk_random *random, bool flipped, char list[LENGTH]
     (void)snprintf(list + n, LENGTH - (size_t)n, "]}");
 }
 
+/* One click of a user and on items that no other list has. */
+static void write_lonely_list(struct rk_random *random, bool flipped, char list[LENGTH])
+{
+    const bool first = rk_random_below(random, 2) == 0;
+
+    (void)snprintf(list, LENGTH,
+                   "{\"user\":{\"id\":\"lonely\"},\"items\":[{\"id\":\"%s\",\"label\":%d},"
+                   "{\"id\":\"%s\",\"label\":%d}]}",
+                   first ? "liked" : "left", first != flipped, first ? "left" : "liked",
+                   first == flipped);
+}
+
 struct put {
     int64_t model;
     uint64_t seed;
-    bool flipped;
+    bool flipped, lonely;
 };
 
 static enum rk_status put_step(struct store *store, void *context, struct rk_error *err)
@@ -49,7 +61,7 @@ static enum rk_status put_step(struct store *store, void *context, struct rk_err
 
     for (int i = 0; i < STEP && status == RK_OK; i++) {
         char list[LENGTH];
-        write_list(&random, put->flipped, list);
+        (put->lonely ? write_lonely_list : write_list)(&random, put->flipped, list);
         const size_t length = strlen(list);
         const char *payload = list;
         struct store_batch batch = {
@@ -59,13 +71,17 @@ static enum rk_status put_step(struct store *store, void *context, struct rk_err
     return status;
 }
 
+static void take_as(struct learning *l, struct trainee *t, struct put put)
+{
+    put.model = l->model;
+    learning_write(l, put_step, &put);
+    trained_catch_up(l, t);
+}
+
 /* Puts the lists of one step and has it taken. */
 static void take(struct learning *l, struct trainee *t, uint64_t seed, bool flipped)
 {
-    struct put put = {l->model, seed, flipped};
-
-    learning_write(l, put_step, &put);
-    trained_catch_up(l, t);
+    take_as(l, t, (struct put){.seed = seed, .flipped = flipped});
 }
 
 static struct trainee *make_full(struct learning *l)
@@ -100,7 +116,7 @@ static void flipped_labels_are_refused_and_nothing_of_them_is_left(void **state)
     char *now = trainee_held_text(t);
     const struct store_step row = last(l, t);
     assert_int_equal(row.outcome, STORE_QUARANTINED);
-    assert_non_null(strstr(row.reason, "lists held back rises"));
+    assert_non_null(strstr(row.reason, "contradict what was learned"));
     assert_int_equal(row.to_seq, learning_end(l));
     assert_int_equal(atomic_load(&l->metrics.counter[METRIC_LISTS_QUARANTINED]), STEP);
     trained_compare(t, &before);
@@ -126,7 +142,8 @@ static void step_that_replaces_much_of_the_ring_is_judged_too(void **state)
         take(l, t, i, false);
     }
     for (uint64_t i = 0; i < 20; i++) {
-        learning_write(l, put_step, &(struct put){l->model, 1000 + i, true});
+        learning_write(l, put_step,
+                       &(struct put){.model = l->model, .seed = 1000 + i, .flipped = true});
     }
     trained_catch_up(l, t);
     assert_int_equal(last(l, t).lists, 20 * STEP);
@@ -145,6 +162,29 @@ static void flipped_labels_are_learned_from_where_too_few_lists_are_held_back(vo
     assert_true(t->held.n < RK_JUDGE_LISTS_MIN);
     take(l, t, 1000, true);
     assert_int_equal(last(l, t).outcome, STORE_PUBLISHED); /* so it is the judge that refuses */
+    trained_free(&t);
+}
+
+static void labels_turned_round_are_refused_where_lists_held_back_do_not_show_it(void **state)
+{
+    struct learning *l = *state;
+    struct trainee *t = make_full(l);
+    struct trainee_tools tools = {.store = l->reader, .writer = l->writer, .metrics = &l->metrics};
+    struct store_step refused;
+
+    take_as(l, t, (struct put){.lonely = true});
+    assert_int_equal(last(l, t).outcome, STORE_PUBLISHED);
+    for (uint64_t i = 0; i < FULL; i++) { /* until no list of the lonely one is held back */
+        take(l, t, 2000 + i, false);
+    }
+    take_as(l, t, (struct put){.lonely = true, .flipped = true});
+    assert_ok(store_get_step(l->reader, t->served->id, t->step, &refused, NULL));
+    assert_int_equal(refused.outcome, STORE_QUARANTINED);
+    assert_non_null(strstr(refused.reason, "contradict what was learned"));
+    assert_ok(trainee_retry(t, &tools, &refused, NULL)); /* who asks has looked at them */
+    assert_int_equal(last(l, t).outcome, STORE_PUBLISHED);
+    trained_check_refold(l, &t);
+    free(refused.quarantined);
     trained_free(&t);
 }
 
@@ -211,7 +251,7 @@ static void third_refusal_in_a_row_pauses_with_its_row_or_not_at_all(void **stat
     struct learning *l = *state;
     struct trainee *t = make_full(l);
     struct trainee_tools tools = {.store = l->reader, .writer = l->writer, .metrics = &l->metrics};
-    struct put put = {l->model, 1002, true};
+    struct put put = {.model = l->model, .seed = 1002, .flipped = true};
     bool more;
 
     take(l, t, 1000, true);
@@ -355,6 +395,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LEARNING_TEST(flipped_labels_are_refused_and_nothing_of_them_is_left),
         LEARNING_TEST(step_that_replaces_much_of_the_ring_is_judged_too),
+        LEARNING_TEST(labels_turned_round_are_refused_where_lists_held_back_do_not_show_it),
         LEARNING_TEST(flipped_labels_are_learned_from_where_too_few_lists_are_held_back),
         LEARNING_TEST(few_lists_that_cannot_be_learned_from_leave_the_rest_alone),
         LEARNING_TEST(where_a_quarter_cannot_be_learned_from_nothing_is_unless_asked_for),

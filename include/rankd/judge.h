@@ -4,6 +4,7 @@
 #ifndef RANKD_JUDGE_H
 #define RANKD_JUDGE_H
 
+#include <rankd/paired.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -12,6 +13,9 @@
 #define RK_JUDGE_ERRORS    3.0  /* standard errors of the mean paired difference */
 #define RK_JUDGE_USUAL     0.9  /* of the lists have a usual loss before: at most u */
 #define RK_JUDGE_FAR       4.0  /* u: what a larger loss counts as, where damage is looked for */
+
+#define RK_JUDGE_STEP_LISTS_MIN 16   /* of a step, to look at its own labels */
+#define RK_JUDGE_PREFERENCE     0.45 /* mean preference; 0.5 says nothing */
 
 /* What a comparison of losses says. */
 struct rk_verdict {
@@ -35,5 +39,24 @@ struct rk_verdict {
  * Cost O(n log n). Threads: any.
  */
 struct rk_verdict rk_judge(const double *before, const double *after, size_t n, double *work);
+
+/**
+ * How likely a model thought it, before it knew, that what is relevant in a list (y > 0) is so rather
+ * than the rest.
+ *     sigma(mean score of the relevant - mean score of the others)
+ * Unlike an AUC it is near 0.5 where the model knows nothing, whatever order that gives.
+ *
+ * @param score, label  (n). @return in [0, 1]; NaN without a relevant or without another item.
+ */
+double rk_judge_preference(const double *score, const float *label, size_t n);
+
+/**
+ * Do a step's labels contradict what was learned? A mean preference below 0.45, by more than 3 standard
+ * errors below 0.5, on at least 16 lists. This sees what the loss of other lists does not: labels
+ * turned round do their harm to few users.
+ *
+ * @param preference  each list's, less 0.5. Threads: any.
+ */
+bool rk_judge_contradicts(const struct rk_paired *preference);
 
 #endif

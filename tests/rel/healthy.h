@@ -6,14 +6,18 @@
 
 #include "stream.h"
 
-struct healthy {
-    size_t steps, refused;
+struct healthy_pace {
+    size_t step; /* lists */
+    size_t
+        flip_every; /* once the judge sits, of every so many steps one has its labels turned round */
 };
 
-/*
- * Has a model of the default configuration learn from all of a stream in steps of so many lists.
- * The stream has to end.
- */
-struct healthy healthy_learn(struct stream *stream, int step);
+struct healthy {
+    size_t steps, refused;
+    size_t flipped, stopped; /* steps; of them, refused */
+};
+
+/* Has a model of the default configuration learn from all of a stream, which has to end. */
+struct healthy healthy_learn(struct stream *stream, const struct healthy_pace *pace);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * Poison: batches that would make a model explode, or turn it round. What is served must not change by
  * a bit, and learning must go on afterwards. A control, which has no lists held back, has to take it.
- * And the other side of the judge: how many steps of a healthy stream it refuses.
+ * And the other side of the judge: how many steps of a healthy stream it refuses, and how many with
+ * labels turned round it stops among them.
  *   BATCHES=5000 make rel-diverge
  */
 #include "api_fixture.h"
@@ -19,7 +20,9 @@
 #define AFTER       10    /* healthy batches for each model at the end */
 #define MOVIES      48538 /* lists of the stream; */
 #define SINGLE      20000 /* of them, one a step */
+#define FLIPPED     5     /* then of so many steps one has its labels turned round */
 #define REFUSED_MAX 0.005 /* of healthy steps */
+#define STOPPED_MIN 0.8   /* of those turned round */
 
 #define SMALL "\"kind\":\"fm\",\"features\":{\"bits\":12"
 
@@ -239,25 +242,29 @@ static bool poison_models(void)
 
 /* ---- healthy steps ---- */
 
-static bool try_healthy(int step)
+static bool try_healthy(size_t step, size_t flip_every, size_t lists)
 {
+    const struct healthy_pace pace = {.step = step, .flip_every = flip_every};
     struct stream stream;
     struct healthy healthy;
 
-    if (!stream_open_movies(&stream, (size_t)rel_count("MOVIES", step == 1 ? SINGLE : MOVIES))) {
+    if (!stream_open_movies(&stream, rel_count("MOVIES", lists))) {
         printf("healthy: SKIP: needs python3 and the movie stream\n");
         return true;
     }
-    healthy = healthy_learn(&stream, step);
+    healthy = healthy_learn(&stream, &pace);
     stream_close(&stream);
-    printf("healthy: lists_a_step=%d steps=%zu refused=%zu share=%.3f%%\n", step, healthy.steps,
-           healthy.refused, 100 * (double)healthy.refused / (double)healthy.steps);
-    return (double)healthy.refused <= REFUSED_MAX * (double)healthy.steps;
+    printf("healthy: lists_a_step=%zu steps=%zu refused=%zu share=%.3f%% flipped=%zu stopped=%zu\n",
+           step, healthy.steps, healthy.refused,
+           100 * (double)healthy.refused / (double)healthy.steps, healthy.flipped, healthy.stopped);
+    return (double)healthy.refused <= REFUSED_MAX * (double)healthy.steps &&
+           (double)healthy.stopped >= STOPPED_MIN * (double)healthy.flipped;
 }
 
 int main(void)
 {
-    const bool poisoned = poison_models(), single = try_healthy(1), full = try_healthy(LISTS);
+    const bool poisoned = poison_models(), single = try_healthy(1, 0, SINGLE),
+               full = try_healthy(LISTS, 0, MOVIES), mixed = try_healthy(LISTS, FLIPPED, MOVIES);
 
-    return poisoned && single && full ? EXIT_SUCCESS : EXIT_FAILURE;
+    return poisoned && single && full && mixed ? EXIT_SUCCESS : EXIT_FAILURE;
 }
