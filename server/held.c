@@ -55,6 +55,20 @@ void held_undo(struct held *held)
     held->seen = held->kept_seen;
 }
 
+void held_pass(struct held *held, size_t lists)
+{
+    const int64_t seen = held->seen + (int64_t)lists;
+    const size_t turns = (size_t)(seen / HELD_EVERY - held->seen / HELD_EVERY);
+    struct held_list *list = held->list + held->first;
+
+    for (size_t i = held->n + turns; i > HELD_LISTS && held->n > 0; i--) {
+        const struct held_list oldest = list[0];
+        memmove(list, list + 1, (held->n - 1) * sizeof *list);
+        list[held->n - 1] = oldest;
+    }
+    held->seen = seen;
+}
+
 bool held_turn(struct held *held)
 {
     return ++held->seen % HELD_EVERY == 0;

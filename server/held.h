@@ -62,6 +62,15 @@ void held_publish(struct held *held);
 void held_undo(struct held *held);
 
 /**
+ * After that, where the step was refused: its lists count, and what would have left for them goes to
+ * the ring's end. Else a list that does harm would leave, be refused and leave again with every next
+ * step.
+ *
+ * @param lists  of the step.
+ */
+void held_pass(struct held *held, size_t lists);
+
+/**
  * Writes it: {"seen": n, "lists": [[seq, upto, config], [seq, upto, config, [teacher's scores]], ...]}.
  */
 void held_write(const struct held *held, struct emit *out);

@@ -215,6 +215,13 @@ void trainee_publish(struct trainee *t, int64_t version)
     t->last_version = version;
 }
 
+void trainee_pass(struct trainee *t, const struct store_step *row)
+{
+    if (row->retry == 0) { /* else its lists were counted before */
+        held_pass(&t->held, (size_t)row->lists);
+    }
+}
+
 void trainee_move_on(struct trainee *t, const struct cut_range *range)
 {
     t->seq = range->to_seq;
@@ -271,6 +278,8 @@ static void settled(struct trainee *t, const struct trainee_tools *tools,
     t->refused = trainee_refused(t, row->outcome);
     if (row->outcome == STORE_PUBLISHED) {
         trainee_publish(t, row->version);
+    } else if (row->outcome == STORE_QUARANTINED) {
+        trainee_pass(t, row);
     }
     failpoint(FAILPOINT_PUBLISHED);
     if (result->quarantined.n > 0) {

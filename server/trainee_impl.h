@@ -79,6 +79,9 @@ RK_MUST_CHECK enum rk_status trainee_hold(struct trainee *t, struct store *store
 RK_MUST_CHECK enum rk_status trainee_recall_config(struct trainee *t, struct store *store,
                                                    int64_t seq, struct rk_error *err);
 
+/* Goes past a step that was refused and taken back. */
+void trainee_pass(struct trainee *t, const struct store_step *row);
+
 /* Serves what was learned as a version. */
 void trainee_publish(struct trainee *t, int64_t version);
 

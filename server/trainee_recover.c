@@ -160,6 +160,8 @@ enum rk_status trainee_repeat_step(struct trainee *t, struct store *store,
     }
     if (row->outcome == STORE_PUBLISHED) {
         trainee_publish(t, row->version);
+    } else if (row->outcome == STORE_QUARANTINED) {
+        trainee_pass(t, row);
     }
     failpoint(FAILPOINT_STEP_REPEATED);
     t->step = row->id;

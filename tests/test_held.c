@@ -97,6 +97,26 @@ static void step_taken_back_leaves_the_ring_as_it_was(void **state)
     held_deinit(&held);
 }
 
+static void lists_of_a_refused_step_count_and_what_would_have_left_goes_to_the_end(void **state)
+{
+    struct held held = {0};
+
+    (void)state;
+    held_begin(&held);
+    (void)enter(&held, 0, HELD_LISTS - 1);
+    held.seen = HELD_EVERY - 1;
+    held_pass(&held, 1); /* there was room for one more */
+    assert_int_equal(held.seen, HELD_EVERY);
+    assert_int_equal(held.list[0].at.seq, 0);
+    held_pass(&held, 2 * HELD_EVERY); /* one of two */
+    assert_int_equal(held.n, HELD_LISTS - 1);
+    assert_int_equal(held.list[0].at.seq, 1);
+    assert_int_equal(held.list[HELD_LISTS - 2].at.seq, 0);
+    held_pass(&held, HELD_EVERY - 1);
+    assert_int_equal(held.list[0].at.seq, 1);
+    held_deinit(&held);
+}
+
 static void losses_of_the_judge_are_those_before_the_next_step(void **state)
 {
     struct held held = {0};
@@ -150,6 +170,7 @@ int main(void)
         cmocka_unit_test(every_twentieth_list_has_its_turn),
         cmocka_unit_test(first_that_entered_leaves_first_once_the_ring_is_full),
         cmocka_unit_test(step_taken_back_leaves_the_ring_as_it_was),
+        cmocka_unit_test(lists_of_a_refused_step_count_and_what_would_have_left_goes_to_the_end),
         cmocka_unit_test(losses_of_the_judge_are_those_before_the_next_step),
         cmocka_unit_test(text_that_is_no_ring_is_told_and_leaves_it_empty),
     };
