@@ -140,6 +140,9 @@ const char *store_trouble_text(enum store_trouble trouble);
  */
 enum store_trouble store_trouble(const struct store *store);
 
+/** Damage that another connection found: this one too leaves file and write-ahead log as they are. */
+void store_report_damage(struct store *store);
+
 /**
  * Is the file, its write-ahead log or the index of that no more what the writing connection opened?
  * Then what is committed is lost with the connection.

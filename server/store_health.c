@@ -65,6 +65,11 @@ enum store_trouble store_trouble(const struct store *store)
     }
 }
 
+void store_report_damage(struct store *store)
+{
+    store->code = SQLITE_CORRUPT;
+}
+
 /* ---- the files ---- */
 
 /* @return false: there is no such file. */

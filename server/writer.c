@@ -353,6 +353,9 @@ void writer_stop(struct writer **writer)
     if (w->limits.late_ms > 0) {
         pthread_join(w->watch, NULL);
     }
+    if (storage_trouble(&w->storage) == STORE_DAMAGED) {
+        store_report_damage(w->store);
+    }
     store_close(&w->store);
     writer_free(w);
     *writer = NULL;
