@@ -9,9 +9,11 @@
 
 #include <stdlib.h>
 
-#define ROUND_NS       INT64_C(10000000000)
+#define ROUND_NS       INT64_C(10000000000) /* at least, from one to the next */
+#define REST           20   /* and so many times as long as the last one was at work */
 #define FURTHER        4096 /* positions, from pass to pass */
 #define HOUR_MS        INT64_C(3600000)
+#define DAY_MS         (24 * HOUR_MS)
 #define HOUR_NS        (HOUR_MS * 1000000)
 #define MARGIN_MS      INT64_C(60000) /* an event may be decided a little after it came */
 #define CATCH_UP       24             /* how much faster than time its clock goes at most */
@@ -92,6 +94,7 @@ static enum rk_status start_round(struct retention *r, int64_t now_ms, struct rk
     enum rk_status status = store_log_end(r->store, &r->last, err);
 
     set_clock(r, now_ms);
+    r->old_ms = r->state.now_ms - r->options.log_days * DAY_MS;
     r->last--;
     if (status == RK_OK) {
         status = store_log_before(r->store, r->state.now_ms - r->options.ttl_ms - MARGIN_MS,
@@ -101,14 +104,14 @@ static enum rk_status start_round(struct retention *r, int64_t now_ms, struct rk
         status = store_log_before(r->store, r->state.now_ms - HOUR_MS, &r->settled, err);
     }
     if (status == RK_OK) {
-        status = store_log_before(
-            r->store, r->state.now_ms - r->options.log_days * RETENTION_DAY_MS, &old, err);
+        status = store_log_before(r->store, r->old_ms, &old, err);
     }
     r->silent = least(r->silent, r->last);
     r->settled = least(r->settled, r->last);
     r->under_way = status == RK_OK;
     r->planned = false;
     r->removed = (struct retention_removed){0};
+    r->busy_ns = 0;
     start_pass(r, PASS_AGE, 0, least(old, r->last));
     return status;
 }
@@ -136,7 +139,6 @@ static enum rk_status end_round(struct retention *r, int64_t bytes, struct rk_er
 {
     tell(r, bytes);
     r->under_way = false;
-    r->next_ns = clock_monotonic_ns() + ROUND_NS;
     retention_plan_free(&r->plan);
     return r->saved_ms == 0 || r->state.now_ms - r->saved_ms > STATE_SAVED_MS
                ? retention_save(r, err)
@@ -173,8 +175,10 @@ static enum rk_status end_pass(struct retention *r, struct rk_error *err)
 static enum rk_status make_plan(struct retention *r, const struct retention_model *models, size_t n,
                                 struct rk_error *err)
 {
-    const struct retention_view view = {
-        .store = r->store, .models = models, .n = n, .for_room = r->pass != PASS_AGE};
+    const struct retention_view view = {.store = r->store,
+                                        .models = models,
+                                        .n = n,
+                                        .since_ms = r->pass == PASS_AGE ? r->old_ms : INT64_MAX};
     enum rk_status status;
 
     retention_plan_free(&r->plan);
@@ -195,28 +199,40 @@ static enum rk_status go_on(struct retention *r, struct rk_error *err)
     return ++r->work < WORKS ? RK_OK : end_pass(r, err);
 }
 
+static enum rk_status do_piece(struct retention *r, const struct retention_model *models, size_t n,
+                               int64_t now_ms, struct rk_error *err)
+{
+    enum rk_status status;
+    bool page;
+
+    if (!r->under_way) {
+        return start_round(r, now_ms, err);
+    }
+    if (!r->planned) {
+        return make_plan(r, models, n, err);
+    }
+    status = retention_work(r, &page, err);
+    return status == RK_OK && !page ? go_on(r, err) : status;
+}
+
 enum rk_status retention_step(struct retention *retention, const struct retention_model *models,
                               size_t n, int64_t now_ms, bool *more, struct rk_error *err)
 {
     struct retention *r = retention;
-    enum rk_status status = RK_OK;
-    bool page;
+    const int64_t start_ns = clock_monotonic_ns();
+    enum rk_status status;
+    int64_t rest_ns;
 
     *more = false;
-    if ((!r->under_way && clock_monotonic_ns() < r->next_ns)) {
+    if (!r->under_way && start_ns < r->next_ns) {
         return RK_OK;
     }
-    if (!r->under_way) {
-        status = start_round(r, now_ms, err);
-    } else if (!r->planned) {
-        status = make_plan(r, models, n, err);
-    } else {
-        status = retention_work(r, &page, err);
-        status = status == RK_OK && !page ? go_on(r, err) : status;
-    }
-    if (status != RK_OK) {
-        r->under_way = false;
-        r->next_ns = clock_monotonic_ns() + ROUND_NS;
+    status = do_piece(r, models, n, now_ms, err);
+    r->busy_ns += clock_monotonic_ns() - start_ns;
+    r->under_way = r->under_way && status == RK_OK;
+    if (!r->under_way) { /* what stays is looked at in every round, however much it is */
+        rest_ns = REST * r->busy_ns;
+        r->next_ns = clock_monotonic_ns() + (rest_ns > ROUND_NS ? rest_ns : ROUND_NS);
     }
     *more = r->under_way;
     return status;

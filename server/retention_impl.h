@@ -36,7 +36,7 @@ struct retention_view {
     struct store *store;
     const struct retention_model *models; /* (n) the living */
     size_t n;
-    bool for_room; /* only the newest checkpoints count */
+    int64_t since_ms; /* checkpoints from then on count, besides the newest */
 };
 
 /* Makes a plan; free it in any case. */
@@ -52,8 +52,6 @@ bool retention_is_needed(const struct retention_plan *plan, const struct retenti
                          const struct store_old_list *list, bool is_batch);
 
 /* ---- a round ---- */
-
-#define RETENTION_DAY_MS (24 * INT64_C(3600000))
 
 enum retention_pass {
     PASS_AGE,
@@ -84,8 +82,10 @@ struct retention {
     int64_t saved_ms;                 /* the state's clock as it is stored */
     int64_t clock_ns;                 /* when it was set last, monotonic */
     int64_t next_ns;                  /* round */
+    int64_t busy_ns;                  /* in this round */
     int64_t warned_ns;                /* that there is too much and none may go */
     bool under_way;                   /* a round is */
+    int64_t old_ms;                   /* in it, what is of before is old */
     struct retention_removed removed; /* in this round */
 
     enum retention_pass pass;

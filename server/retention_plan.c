@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#define NEWEST 5 /* checkpoints that are gone on from whatever the room */
+#define NEWEST 5 /* checkpoints that are gone on from whatever their age */
 
 void retention_plan_free(struct retention_plan *plan)
 {
@@ -25,8 +25,11 @@ static void reach_back(struct retention_need *need, int64_t seq, int64_t due_seq
     need->step = step < need->step ? step : need->step;
 }
 
-/* Back to all checkpoints that count, and to what recovery would begin with. */
-static void reach_checkpoints(const struct lineage *lineage, bool for_room,
+/*
+ * Back to all checkpoints that count, and to what recovery would begin with. One that is kept because
+ * it was activated is older than all that count, sooner or later: it is loaded, but not gone on from.
+ */
+static void reach_checkpoints(const struct lineage *lineage, int64_t since_ms,
                               struct retention_need *need)
 {
     const size_t branch = lineage->n_activations;
@@ -36,7 +39,8 @@ static void reach_checkpoints(const struct lineage *lineage, bool for_room,
     for (size_t i = 0; i < lineage->n; i++) {
         const struct store_checkpoint *row = &lineage->checkpoint[i];
         const bool is_first = !begins && lineage_is_base(lineage, row, branch);
-        const bool counts = row->source == STORE_SOURCE_TRAINING && (!for_room || n < NEWEST) &&
+        const bool counts = row->source == STORE_SOURCE_TRAINING &&
+                            (n < NEWEST || row->time_ms > since_ms) &&
                             lineage_is_kept(lineage, row);
         n += row->source == STORE_SOURCE_TRAINING;
         if (is_first || counts) {
@@ -64,7 +68,7 @@ static enum rk_status reach_forward(struct store *store, const struct retention_
     free(last.quarantined);
     need->upto = model->learns ? INT64_MAX : last.to_seq;
     need->due_upto =
-        model->learns && model->waits_upto > last.due_to ? model->waits_upto : last.due_to;
+        model->learns || model->waits_upto < last.due_to ? model->waits_upto : last.due_to;
     return status;
 }
 
@@ -76,7 +80,7 @@ static enum rk_status look(const struct retention_view *view, const struct reten
 
     *need = (struct retention_need){.after = INT64_MAX, .due_after = INT64_MAX, .step = INT64_MAX};
     if (status == RK_OK) {
-        reach_checkpoints(&lineage, view->for_room, need);
+        reach_checkpoints(&lineage, view->since_ms, need);
         status = reach_forward(view->store, model, need, err);
     }
     lineage_deinit(&lineage);

@@ -96,12 +96,17 @@ static enum rk_status remove_checkpoint(struct removal *m, struct store *store,
     return store_drop_checkpoint(store, m->id[0], err);
 }
 
+/* Looks again: rankings that storage kept waiting were logged before this, in the same transaction. */
 static enum rk_status remove_revisions(struct removal *m, struct store *store, struct rk_error *err)
 {
-    const enum rk_status status =
-        store_drop_revisions(store, m->state.catalogue_seq, m->r->unneeded, PAGE,
-                             &m->state.catalogue_seq, &m->removed.revisions, err);
+    int64_t needed = 0;
+    enum rk_status status = store_needed_catalogue(store, &needed, err);
+    const int64_t upto = least(m->r->unneeded, needed);
 
+    if (status == RK_OK && upto > m->state.catalogue_seq) {
+        status = store_drop_revisions(store, m->state.catalogue_seq, upto, PAGE,
+                                      &m->state.catalogue_seq, &m->removed.revisions, err);
+    }
     m->state.removed += m->removed.revisions;
     return status;
 }
@@ -157,8 +162,7 @@ static enum rk_status look_at_rankings(struct retention *r, struct removal *m, b
 /* A model that was deleted keeps its steps and versions for as long as lists are kept. */
 static bool is_forgotten(const struct retention *r, const struct retention_kept *kept)
 {
-    return kept->row.deleted_ms != 0 &&
-           kept->row.deleted_ms < r->state.now_ms - r->options.log_days * RETENTION_DAY_MS;
+    return kept->row.deleted_ms != 0 && kept->row.deleted_ms < r->old_ms;
 }
 
 static enum rk_status look_at_steps(struct retention *r, struct removal *m, bool *more,

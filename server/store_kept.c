@@ -92,7 +92,9 @@ enum rk_status store_log_size(struct store *store, int64_t *bytes, int64_t *rows
     struct sql sql = sql_start(
         store, "SELECT (SELECT page_count FROM pragma_page_count) - (SELECT freelist_count FROM "
                "pragma_freelist_count), (SELECT page_size FROM pragma_page_size), coalesce((SELECT "
-               "sum(length(bytes)) FROM checkpoint_chunk), 0)");
+               "sum(bytes) FROM checkpoint), 0) + coalesce((SELECT sum(length(c.bytes)) FROM "
+               "(SELECT rowid AS chunk FROM checkpoint_chunk WHERE checkpoint NOT IN (SELECT id "
+               "FROM checkpoint)) JOIN checkpoint_chunk c ON c.rowid = chunk), 0)");
     if (sql_step(&sql)) {
         used = sqlite3_column_int64(sql.stmt, 0) * sqlite3_column_int64(sql.stmt, 1) -
                sqlite3_column_int64(sql.stmt, 2);
@@ -172,11 +174,14 @@ enum rk_status store_list_named(struct store *store, int64_t **seqs, size_t *n,
 {
     struct sql sql = sql_start(
         store,
-        "SELECT l.value ->> 0 AS seq FROM checkpoint c, json_each(nullif(c.held, ''), '$.lists') l "
-        "UNION SELECT l.value ->> 0 FROM activation a, json_each(nullif(a.held, ''), '$.lists') l "
-        "WHERE a.seq IN (SELECT max(seq) FROM activation GROUP BY model) "
-        "UNION SELECT q.value FROM step s, json_each(s.quarantined) q WHERE s.quarantined <> '[]' "
-        "ORDER BY 1");
+        "WITH living AS (SELECT m.id AS model, coalesce(t.seq, 0) AS kept FROM model m LEFT JOIN "
+        "trimmed t ON t.model = m.id WHERE deleted_ms IS NULL) "
+        "SELECT l.value ->> 0 FROM living JOIN checkpoint c USING (model), "
+        "json_each(nullif(c.held, ''), '$.lists') l UNION SELECT l.value ->> 0 FROM living JOIN "
+        "activation a USING (model), json_each(nullif(a.held, ''), '$.lists') l WHERE a.seq >= "
+        "kept OR a.seq IN (SELECT max(seq) FROM activation GROUP BY model) UNION SELECT q.value "
+        "FROM living JOIN step s USING (model), json_each(s.quarantined) q WHERE s.quarantined <> "
+        "'[]' ORDER BY 1");
     int64_t *read = NULL;
     size_t count = 0, room = 0;
     while (sql_step(&sql)) {

@@ -36,7 +36,7 @@ RK_MUST_CHECK enum rk_status store_get_retention(struct store *store, struct sto
 RK_MUST_CHECK enum rk_status
 store_put_retention(struct store *store, const struct store_retention *state, struct rk_error *err);
 
-/** Bytes in use that no checkpoint has, and rows of the log. */
+/** Bytes in use but for checkpoints, also those in the making or on their way out; rows of the log. */
 RK_MUST_CHECK enum rk_status store_log_size(struct store *store, int64_t *bytes, int64_t *rows,
                                             struct rk_error *err);
 
@@ -47,9 +47,9 @@ RK_MUST_CHECK enum rk_status store_log_before(struct store *store, int64_t time_
                                               struct rk_error *err);
 
 /**
- * Log positions of lists that are needed by name, ascending: held back in a checkpoint or the newest
- * activation of a model, or in quarantine of a step whose row is kept, which may be tried again. Free
- * the array.
+ * Log positions of lists that are needed by name, ascending: of living models, held back in a
+ * checkpoint, in the newest activation or one that may be gone on from, or in quarantine of a step whose
+ * row is kept, which may be tried again. Free the array.
  */
 RK_MUST_CHECK enum rk_status store_list_named(struct store *store, int64_t **seqs, size_t *n,
                                               struct rk_error *err);

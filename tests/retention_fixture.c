@@ -4,6 +4,7 @@
 #include "retention_fixture.h"
 
 #include "clock.h"
+#include "retention_twin.h"
 #include "store_fixture.h"
 #include "test.h"
 #include "trainee_fixture.h"
@@ -192,6 +193,7 @@ void life_trim(struct life *life, int64_t now_ms)
             models[n++] = trainee_for_retention(life->t[i]);
         }
     }
+    twin_decide(life->l->path, now_ms, life->options.log_days, life->options.ttl_ms);
     (void)snprintf(sql, sizeof sql, "UPDATE retention SET now_ms = %lld", (long long)now_ms);
     fixture_run_sql(life->l->path, sql);
     assert_ok(retention_create(&life->options, life->l->reader, life->l->writer, &life->l->metrics,
@@ -200,6 +202,9 @@ void life_trim(struct life *life, int64_t now_ms)
         assert_ok(retention_step(retention, models, n, now_ms, &more, NULL));
     }
     retention_destroy(&retention);
+    if (life->options.log_bytes == INT64_MAX) {
+        twin_check(life->l->path);
+    }
 }
 
 /* ---- laws ---- */

@@ -12,7 +12,10 @@
 #define CLICKS "{\"kind\":\"fm\"," LEARNING_SMALL ",\"loss\":{\"name\":\"bce_with_logits\"}}"
 #define ALL    "{\"kind\":\"fm\"," LEARNING_SMALL ",\"training\":{\"source\":\"all\"}}"
 #define OFF    "{\"kind\":\"fm\"," LEARNING_SMALL ",\"training\":{\"enabled\":false}}"
-#define LISTS  "SELECT (SELECT count(*) FROM ranking) + (SELECT count(*) FROM batch)"
+#define RAW    "{\"kind\":\"fm\",\"features\":{\"bits\":10,\"numbers\":\"raw\"},\"dim\":3}"
+#define POISON                                                                                     \
+    "{\"items\":[{\"id\":\"a\",\"label\":1,\"weight\":1e6,\"features\":{\"x\":1e6}},\"b\"]}"
+#define LISTS "SELECT (SELECT count(*) FROM ranking) + (SELECT count(*) FROM batch)"
 
 /* A model that has learned from n clicks, an hour from one to the next. */
 static void click_and_learn(struct life *life, size_t i, size_t n)
@@ -137,6 +140,54 @@ static void rankings_that_take_events_stay_however_full_it_is(void **state)
     assert_int_equal(life_count(&life, "SELECT count(*) FROM ranking"),
                      4 + 1); /* the last record */
     life_check(&life);
+    life_end(&life);
+}
+
+static void a_version_that_was_activated_once_does_not_hold_the_log(void **state)
+{
+    struct life life;
+    life_start(&life, *state, 1);
+    (void)life_model(&life, 0, PLAIN);
+    click_and_learn(&life, 0, 5);
+    const struct store_checkpoint once = trained_store(life.l, life.t[0]);
+    click_and_learn(&life, 0, 5);
+    trained_activate(life.l, life.t[0], &once);
+    click_and_learn(&life, 0, 5);
+    store_five(&life, 0);
+    life_trim(&life, life.l->time_ms + 90 * DAY_MS);
+    assert_int_equal(life_count(&life, LISTS), 4);
+    assert_int_equal(life_count(&life, "SELECT count(*) FROM checkpoint"), 1 + 1 + 5);
+    life_check(&life);
+    life_end(&life);
+}
+
+static void what_is_in_quarantine_can_be_tried_again_however_old(void **state)
+{
+    struct life life;
+    struct store_step refused, again = {0};
+    size_t n = 1;
+    life_start(&life, *state, 1);
+    (void)life_model(&life, 0, RAW);
+    struct trainee_tools tools = {
+        .store = life.l->reader, .writer = life.l->writer, .metrics = &life.l->metrics};
+    store_five(&life, 0);
+    for (int k = 0; k < 8; k++) {
+        (void)learning_batch(life.l, POISON);
+    }
+    life_learn(&life, 0);
+    for (size_t k = 0; k < 5; k++) {
+        life_store(&life, 0);
+    }
+    life_trim(&life, life.l->time_ms + 90 * DAY_MS);
+    assert_int_equal(life_count(&life, LISTS), 8);
+    assert_ok(
+        store_get_step(life.l->reader, life.t[0]->served->id, life.t[0]->step, &refused, NULL));
+    assert_int_equal(refused.outcome, STORE_QUARANTINED);
+    assert_ok(trainee_retry(life.t[0], &tools, &refused, NULL));
+    assert_ok(store_list_steps(life.l->reader, refused.model, 0, true, &again, &n, NULL));
+    assert_int_equal(again.lists, 8);
+    free(again.quarantined);
+    free(refused.quarantined);
     life_end(&life);
 }
 
@@ -401,6 +452,8 @@ int main(void)
         LEARNING_TEST(what_was_not_learned_from_yet_stays),
         LEARNING_TEST(a_ranking_goes_with_its_last_event_and_its_ids_with_it),
         LEARNING_TEST(rankings_that_take_events_stay_however_full_it_is),
+        LEARNING_TEST(a_version_that_was_activated_once_does_not_hold_the_log),
+        LEARNING_TEST(what_is_in_quarantine_can_be_tried_again_however_old),
         LEARNING_TEST(for_room_lists_without_events_go_first_then_the_oldest),
         LEARNING_TEST(for_room_only_the_newest_five_checkpoints_are_gone_on_from),
         LEARNING_TEST(models_that_learn_from_all_keep_the_lists_of_others),

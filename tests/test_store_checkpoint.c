@@ -237,6 +237,23 @@ static void trim_keeps_the_newest_that_fit_and_at_least_one(void **state)
     assert_int_equal(id, ids[0]); /* of a model that is gone nothing is kept */
 }
 
+static void size_of_the_log_is_without_checkpoints_in_the_making_or_on_their_way_out(void **state)
+{
+    struct store_fixture *fixture = *state;
+    char *chunk = calloc(1, STORE_CHUNK_BYTES);
+    int64_t before, after, rows, id = 0;
+    assert_non_null(chunk);
+    assert_ok(store_log_size(fixture->store, &before, &rows, NULL));
+    assert_ok(store_new_checkpoint_id(fixture->store, &id, NULL));
+    assert_ok(store_put_chunk(fixture->store, id, 0, chunk, STORE_CHUNK_BYTES, NULL));
+    assert_ok(store_log_size(fixture->store, &after, &rows, NULL));
+    assert_in_range(after - before, 0, 1 << 16);
+    fixture_reopen(fixture); /* it was never finished */
+    assert_ok(store_log_size(fixture->store, &after, &rows, NULL));
+    assert_in_range(after - before, 0, 1 << 16);
+    free(chunk);
+}
+
 static void trim_keeps_what_was_made_or_chosen_by_hand_and_what_is_in_the_making(void **state)
 {
     struct store *store = ((struct store_fixture *)*state)->store;
@@ -320,6 +337,7 @@ int main(void)
         TEST(trim_keeps_the_newest_five_whatever_their_age),
         TEST(trim_keeps_one_an_hour_for_a_day_and_one_a_day_for_thirty),
         TEST(trim_keeps_the_newest_that_fit_and_at_least_one),
+        TEST(size_of_the_log_is_without_checkpoints_in_the_making_or_on_their_way_out),
         TEST(trim_keeps_what_was_made_or_chosen_by_hand_and_what_is_in_the_making),
         TEST(activation_says_what_was_made_after_it),
         TEST(last_activation_of_a_model_holds),
