@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define ATTRIBUTION_POINTWISE_S 600
+#define RATE_DEEPFM             0.05 /* what every list moves, the layers, bears less than rows do */
 #define CONFIG_BUDGET           ((size_t)16 << 20) /* what the API takes has to be read back */
 
 static const char *const top_members[] = {"kind",      "features",   "dim",   "use_ids",   "hidden",
@@ -210,6 +211,9 @@ static void derive_defaults(struct model_config *config)
     if (config->model.features.kind == RK_INDEXED) {
         config->model.use_ids = false;
         config->model.standardize = false;
+    }
+    if (strcmp(config->model.kind, "deepfm") == 0) {
+        config->model.optim.learning_rate = RATE_DEEPFM;
     }
     if (config->on_embeddings) {
         config->model.embedding_loss = RK_N_PAIR_EMBEDDING;

@@ -143,7 +143,7 @@ const struct model_field model_fields[] = {
     {"loss.lam", FIELD_REAL, AT(model.loss.lambda), 1e-6, 1e6, NULL, loss, BIT(RK_RANKING_DISTILLATION), "ranking_distillation: how slowly weights fall with the teacher's rank"},
     {"loss.hybrid", FIELD_BOOLEAN, AT(model.loss.hybrid), 0, 0, NULL, loss, BIT(RK_RANKING_DISTILLATION), "ranking_distillation: weigh by the student's rank too"},
     {"loss.mu", FIELD_REAL, AT(model.loss.mu), 0, 1e6, NULL, loss, BIT(RK_RANKING_DISTILLATION), "ranking_distillation: how fast that weight grows"},
-    {"optimizer.learning_rate", FIELD_REAL, AT(model.optim.learning_rate), 1e-9, 1e3, NULL, always, 0, "learning rate; FTRL's alpha"},
+    {"optimizer.learning_rate", FIELD_REAL, AT(model.optim.learning_rate), 1e-9, 1e3, NULL, always, 0, "learning rate; FTRL's alpha; 0.05 by default for deepfm"},
     {"optimizer.l2", FIELD_REAL, AT(model.optim.l2), 0, 1e3, NULL, always, 0, "weight decay of touched rows"},
     {"optimizer.l1", FIELD_REAL, AT(model.optim.l1), 0, 1e3, NULL, optim, BIT(RK_FTRL), "ftrl: L1 strength"},
     {"optimizer.beta", FIELD_REAL, AT(model.optim.beta), 0, 1e3, NULL, optim, BIT(RK_FTRL), "ftrl: beta of its rate"},

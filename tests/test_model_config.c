@@ -158,6 +158,10 @@ static void defaults_follow_the_names(void **state)
     config_must_read("{\"kind\":\"fm\",\"features\":{\"space\":\"indexed\",\"size\":3}}", &config);
     assert_false(config.model.use_ids || config.model.standardize);
     assert_int_equal(config.model.features.size, 3);
+    config_must_read("{\"kind\":\"deepfm\",\"optimizer\":{\"name\":\"ftrl\"}}", &config);
+    assert_true(config.model.optim.learning_rate == 0.05);
+    config_must_read("{\"kind\":\"deepfm\",\"optimizer\":{\"learning_rate\":0.2}}", &config);
+    assert_true(config.model.optim.learning_rate == 0.2);
 }
 
 static void equal_configurations_in_another_order_are_the_same_text(void **state)
