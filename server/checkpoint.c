@@ -95,21 +95,9 @@ enum rk_status checkpoint_load(struct store *store, const struct store_checkpoin
     return status;
 }
 
-/* ---- storing ---- */
+/* ---- removing ---- */
 
-/* A checkpoint on its way into the store: one job that queues itself again until all is written. */
-struct storing {
-    struct writer_job job;
-    struct writer *writer;
-    struct checkpoint_bytes file;
-    struct store_checkpoint row;
-    int64_t chunk;                       /* the next one */
-    struct store_activation *activation; /* put with the row; NULL: none */
-    checkpoint_stored stored;
-    void *context;
-};
-
-/* Chunks on their way out of it: as a checkpoint's on their way in. */
+/* Chunks on their way out of the store: one job that queues itself again until all are gone. */
 struct sweeping {
     struct writer_job job;
     struct writer *writer;
@@ -158,24 +146,38 @@ void checkpoint_sweep(struct writer *writer)
     sweep(writer, 0);
 }
 
-static size_t chunks_of(const struct storing *storing)
+/* ---- storing ---- */
+
+/* A checkpoint on its way into the store: one job that queues itself again until all is written. */
+struct storing {
+    struct writer_job job;
+    struct writer *writer;
+    struct checkpoint_bytes file;
+    struct store_checkpoint row;
+    size_t left;                         /* bytes at the front that are not stored yet */
+    struct store_activation *activation; /* put with the row; NULL: none */
+    checkpoint_stored stored;
+    void *context;
+};
+
+/* Where the next chunk starts: the last ones go first, so that their memory can go as well. */
+static size_t start_of(const struct storing *storing)
 {
-    return (storing->file.n + STORE_CHUNK_BYTES - 1) / STORE_CHUNK_BYTES;
+    return storing->left > 0 ? (storing->left - 1) / STORE_CHUNK_BYTES * STORE_CHUNK_BYTES : 0;
 }
 
 static enum rk_status storing_run(struct writer_job *job, struct store *store, struct rk_error *err)
 {
     struct storing *s = (struct storing *)job;
-    const size_t start = (size_t)s->chunk * STORE_CHUNK_BYTES;
+    const size_t start = start_of(s);
     enum rk_status status = RK_OK;
 
     if (s->row.id == 0) {
         status = store_new_checkpoint_id(store, &s->row.id, err);
     }
-    if (status == RK_OK && (size_t)s->chunk < chunks_of(s)) {
-        const size_t left = s->file.n - start;
-        status = store_put_chunk(store, s->row.id, s->chunk, s->file.bytes + start,
-                                 left < STORE_CHUNK_BYTES ? left : STORE_CHUNK_BYTES, err);
+    if (status == RK_OK && s->left > 0) {
+        status = store_put_chunk(store, s->row.id, (int64_t)(start / STORE_CHUNK_BYTES),
+                                 s->file.bytes + start, s->left - start, err);
         failpoint(FAILPOINT_CHECKPOINT_CHUNK);
     } else if (status == RK_OK) {
         failpoint(FAILPOINT_BEFORE_CHECKPOINT_ROW);
@@ -188,12 +190,23 @@ static enum rk_status storing_run(struct writer_job *job, struct store *store, s
     return status;
 }
 
+/* Gives memory back bit by bit: all of a large file at once takes as long as many commits. */
+static void shorten(struct checkpoint_bytes *file, size_t n)
+{
+    char *shorter = n > 0 ? realloc(file->bytes, n) : NULL;
+
+    if (shorter != NULL) {
+        file->bytes = shorter;
+    }
+}
+
 static void storing_done(struct writer_job *job, const struct writer_outcome *outcome)
 {
     struct storing *s = (struct storing *)job;
 
-    if (outcome->err.status == RK_OK && (size_t)s->chunk < chunks_of(s)) {
-        s->chunk++;
+    if (outcome->err.status == RK_OK && s->left > 0) {
+        s->left = start_of(s);
+        shorten(&s->file, s->left);
         writer_push(s->writer, &s->job);
         return;
     }
@@ -202,7 +215,7 @@ static void storing_done(struct writer_job *job, const struct writer_outcome *ou
     free(s->row.metrics);
     free(s->row.held);
     free(s->file.bytes);
-    if (outcome->err.status != RK_OK && s->chunk > 0) {
+    if (outcome->err.status != RK_OK && s->left < (size_t)s->row.bytes) {
         sweep(s->writer, s->row.id);
     }
     free(s);
@@ -222,6 +235,7 @@ enum rk_status checkpoint_store(struct writer *writer, struct checkpoint_bytes *
         .writer = writer,
         .file = *file,
         .row = *row,
+        .left = file->n,
         .stored = stored,
         .context = context};
     s->row.id = 0;
@@ -238,17 +252,20 @@ enum rk_status checkpoint_put(struct writer *writer, const struct checkpoint_byt
                         .writer = writer,
                         .file = *file,
                         .row = *row,
+                        .left = file->n,
                         .activation = activation};
-    const int64_t chunks = (int64_t)chunks_of(&s);
+    bool with_row;
 
     s.row.id = 0;
-    for (; s.chunk <= chunks; s.chunk++) { /* behind the last one comes the row */
+    do { /* behind all chunks comes the row */
+        with_row = s.left == 0;
         const struct writer_outcome outcome = writer_run(writer, &s.job);
         if (outcome.err.status != RK_OK) {
             sweep(writer, s.row.id);
             return rk_fail(err, outcome.err.status, "%s", outcome.err.text);
         }
-    }
+        s.left = start_of(&s);
+    } while (!with_row);
     *row = s.row;
     return RK_OK;
 }

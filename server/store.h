@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define STORE_APPLICATION_ID 0x726b6431 /* "rkd1" */
-#define STORE_CHUNK_BYTES    ((size_t)1 << 20)
+#define STORE_CHUNK_BYTES    ((size_t)1 << 18)
 #define STORE_SHA256_BYTES   32
 #define STORE_NAME_MAX       64
 #define STORE_ID_MAX         128

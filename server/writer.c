@@ -9,9 +9,14 @@
 
 #include <stdlib.h>
 
-#define RETRY_MS       1000
-#define COPY_BACK_FROM (INT64_C(4) << 20) /* bytes in the write-ahead log */
-#define WAL_LARGE      (INT64_C(64) << 20)
+#define RETRY_MS 1000
+/*
+ * How much is copied back at once: bytes in the write-ahead log, most of which are the same pages
+ * again and again, or bytes that jobs brought, each of which is on a page of its own.
+ */
+#define COPY_BACK_FROM  (INT64_C(4) << 20)
+#define COPY_BACK_FRESH ((size_t)1 << 20)
+#define WAL_LARGE       (INT64_C(64) << 20)
 
 /* What became of the rankings of a transaction; they are counted once it is committed. */
 struct ranking_count {
@@ -46,6 +51,7 @@ static enum rk_status write_jobs(struct writer *w, struct writer_job *jobs, stru
         if (status != RK_OK) {
             return status;
         }
+        w->fresh_bytes += job->bytes;
         status = job->run(job, w->store, &job->outcome.err);
         if (status == RK_OK) {
             job->outcome.err = (struct rk_error){0}; /* what it got over by itself is no failure */
@@ -202,16 +208,20 @@ static void finish_jobs(struct writer *w, const struct writer_outcome *outcome)
 }
 
 /*
- * Keeps the write-ahead log short. What it holds counts, so that nobody waits for this, and it can
- * be done later where the file has no room to grow.
+ * Keeps the write-ahead log short. What it holds counts, so that this can be done later where the
+ * file has no room to grow; and it is done often, for the next transaction waits for it.
  */
 static void copy_back(struct writer *w)
 {
     struct rk_error err = {0};
     const int64_t bytes = store_wal_bytes(w->store);
+    const bool due = bytes >= COPY_BACK_FROM || w->fresh_bytes >= COPY_BACK_FRESH;
 
     atomic_store(&w->wal_bytes, bytes);
-    if (bytes >= COPY_BACK_FROM && store_copy_back(w->store, &err) != RK_OK) {
+    if (due) {
+        w->fresh_bytes = 0;
+    }
+    if (due && store_copy_back(w->store, &err) != RK_OK) {
         const enum store_trouble trouble = store_trouble(w->store);
         storage_failed(&w->storage, trouble == STORE_FULL ? STORE_FINE : trouble, &err);
     }

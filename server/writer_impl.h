@@ -45,6 +45,7 @@ struct writer {
     struct metrics *metrics;
     void (*committed)(void *context, int64_t log_end);
     void *context;
+    size_t fresh_bytes; /* the writer thread's: of jobs, since the log was copied back */
     _Atomic int64_t log_end;
     _Atomic int64_t wal_bytes;
 };

@@ -8,6 +8,7 @@
 
 #include <rankd/random.h>
 #include <rankd/safetensors.h>
+#include <sys/stat.h>
 
 #define LARGE "{\"kind\":\"fm\",\"features\":{\"bits\":16},\"dim\":9}" /* several chunks */
 
@@ -296,6 +297,21 @@ static void large_state_goes_through_the_store_in_chunks_between_other_commits(v
     free_state(&to);
 }
 
+static void large_state_is_copied_back_little_by_little(void **state)
+{
+    struct learning *l = *state;
+    struct state s;
+    struct stored stored;
+    struct stat log;
+    char path[TEMP_PATH_MAX + sizeof "-wal"];
+    make_state(LARGE, 5, &s);
+    store_state(l, &s, 42, &stored);
+    (void)snprintf(path, sizeof path, "%s-wal", l->path);
+    assert_int_equal(stat(path, &log), 0);
+    assert_true(stored.row.bytes > 4 << 20 && log.st_size < 2 << 20); /* it was never longer */
+    free_state(&s);
+}
+
 static bool is_swept(void *context)
 {
     return fixture_read_number(((struct learning *)context)->path,
@@ -415,6 +431,7 @@ int main(void)
         cmocka_unit_test(file_of_another_model_is_refused_and_changes_nothing),
         cmocka_unit_test(file_that_is_cut_off_is_refused_and_changes_nothing),
         LEARNING_TEST(large_state_goes_through_the_store_in_chunks_between_other_commits),
+        LEARNING_TEST(large_state_is_copied_back_little_by_little),
         LEARNING_TEST(old_checkpoint_goes_in_chunks_between_other_commits),
         LEARNING_TEST(damaged_chunk_is_found_by_checksum_and_changes_nothing),
         LEARNING_TEST(checkpoint_without_bytes_is_the_untrained_start_with_its_slots),

@@ -1,15 +1,18 @@
 /*
  * Checkpoints of a large model while events stream in: how long acknowledgements take with one under
- * way and without, and that none is lost or refused. Times are printed and decide nothing.
+ * way, without, and of a plain writer on the same disk; none is lost or refused. Times are printed and
+ * decide nothing.
  *   MIB=1024 CHECKPOINTS=2 make rel-checkpoint
  */
 #include "clock.h"
 #include "dbfile.h"
 #include "ledger.h"
+#include "plain_writer.h"
 #include "rel.h"
 #include "server_process.h"
 #include "temp_folder.h"
 #include "test.h"
+#include "waits.h"
 
 #include <stdatomic.h>
 
@@ -17,7 +20,6 @@
 #define CHECKPOINTS 7 /* more than are kept: old ones have to go meanwhile */
 #define CLIENTS     4
 #define QUIET       200 /* acknowledgements before each checkpoint */
-#define LATE_NS     INT64_C(100000000)
 #define STORED_NS   INT64_C(900000000000)
 #define TEXT        512
 
@@ -25,12 +27,6 @@ enum phase {
     WITHOUT,
     WITH,
     PHASES
-};
-
-/* How long acknowledgements took. */
-struct times {
-    int64_t *ns; /* (n) owned */
-    size_t n, room;
 };
 
 struct stream {
@@ -46,21 +42,8 @@ struct client {
     pthread_t thread;
     int number;
     struct http_client http;
-    struct times times[PHASES];
+    struct waits waits[PHASES];
 };
-
-static void note(struct times *times, const int64_t *ns, size_t n)
-{
-    if (times->n + n > times->room) {
-        times->room = 2 * (times->room + n);
-        times->ns = realloc(times->ns, times->room * sizeof *times->ns);
-        if (times->ns == NULL) {
-            abort(); /* the program's own memory */
-        }
-    }
-    memcpy(times->ns + times->n, ns, n * sizeof *ns);
-    times->n += n;
-}
 
 /* @return nanoseconds until the answer with the text was there; -1: it was another, which counts. */
 static int64_t ask(struct client *client, const char *path, const char *body, const char *part)
@@ -101,13 +84,19 @@ static void *send_events(void *context)
         ns = ask(client, "/v1/feedback", text, "\"accepted\":1");
         if (ns >= 0) {
             ledger_add(&stream->ledger, LEDGER_EVENT, id, text);
-            note(&client->times[before == WITH || atomic_load(&stream->phase) == WITH ? WITH
-                                                                                      : WITHOUT],
-                 &ns, 1);
+            const bool with = before == WITH || atomic_load(&stream->phase) == WITH;
+            waits_add(&client->waits[with ? WITH : WITHOUT], ns);
         }
     }
     return NULL;
 }
+
+/* What is stored, and what was measured meanwhile. */
+struct run {
+    size_t mib; /* of parameters; a checkpoint has twice as much */
+    size_t checkpoints, stored;
+    struct waits waits[PHASES], disk;
+};
 
 static void wait_a_moment(void)
 {
@@ -199,33 +188,8 @@ static size_t store_checkpoints(struct stream *stream, size_t n)
     return stored;
 }
 
-static int compare(const void *a, const void *b)
-{
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-    return (x > y) - (x < y);
-}
-
-static void print_times(const char *name, struct times *times)
-{
-    size_t late = 0;
-
-    if (times->n == 0) {
-        return;
-    }
-    qsort(times->ns, times->n, sizeof *times->ns, compare);
-    while (late < times->n && times->ns[times->n - 1 - late] > LATE_NS) {
-        late++;
-    }
-    printf("%s a checkpoint under way: acknowledged=%zu median_ms=%.1f p99_ms=%.1f max_ms=%.1f "
-           "over_100_ms=%zu\n",
-           name, times->n, (double)times->ns[times->n / 2] * 1e-6,
-           (double)times->ns[times->n - 1 - times->n / 100] * 1e-6,
-           (double)times->ns[times->n - 1] * 1e-6, late);
-}
-
 /* Streams events while checkpoints are stored. @return how many were. */
-static size_t stream_events(struct stream *stream, size_t checkpoints, struct times times[PHASES])
+static size_t stream_events(struct stream *stream, size_t checkpoints, struct waits waits[PHASES])
 {
     struct client client[CLIENTS];
     size_t stored;
@@ -241,8 +205,8 @@ static size_t stream_events(struct stream *stream, size_t checkpoints, struct ti
         assert_int_equal(pthread_join(client[i].thread, NULL), 0);
         http_client_deinit(&client[i].http);
         for (int p = 0; p < PHASES; p++) {
-            note(&times[p], client[i].times[p].ns, client[i].times[p].n);
-            free(client[i].times[p].ns);
+            waits_join(&waits[p], &client[i].waits[p]);
+            waits_deinit(&client[i].waits[p]);
         }
     }
     return stored;
@@ -256,37 +220,59 @@ static size_t model_mib(void)
     return own != NULL ? strtoul(own, NULL, 10) : MIB;
 }
 
-int main(void)
+/* The same by a writer without a database, whose waits are the disk's. */
+static void store_plainly(size_t mib, struct waits *waits)
 {
-    const size_t checkpoints = (size_t)rel_count("CHECKPOINTS", CHECKPOINTS);
-    struct stream stream = {0};
-    struct times times[PHASES] = {{0}};
+    struct temp_folder folder;
+
+    temp_folder_make(&folder);
+    plain_writer_store(&folder, (2 * mib) << 20, waits);
+    temp_folder_remove(&folder);
+}
+
+/* Events and checkpoints in a server of its own. @return the acknowledged that are not in its file. */
+static size_t run_server(struct stream *stream, struct run *run)
+{
     struct temp_folder folder;
     struct server_process server;
     char path[TEMP_PATH_MAX];
-    size_t mib, stored, lost;
+    size_t lost;
     sqlite3 *db;
 
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    ledger_init(&stream.ledger);
     temp_folder_make(&folder);
     temp_folder_path(&folder, "rankd.db", path);
     server_start(&server, path, (const char *const[]){"--checkpoint-s", "86400", NULL});
-    stream.port = server.port;
-    mib = make_model(server.port, model_mib());
-    stored = stream_events(&stream, checkpoints, times);
+    stream->port = server.port;
+    run->mib = make_model(server.port, model_mib());
+    store_plainly(run->mib, &run->disk);
+    run->stored = stream_events(stream, run->checkpoints, run->waits);
+    store_plainly(run->mib, &run->disk);
     server_stop(&server);
     db = dbfile_open(path);
-    lost = ledger_missing(&stream.ledger, db);
+    lost = ledger_missing(&stream->ledger, db);
     dbfile_close(db);
     temp_folder_remove(&folder);
-    print_times("without", &times[WITHOUT]);
-    print_times("with", &times[WITH]);
-    printf("checkpoint: model_mib=%zu checkpoints=%zu acked=%zu failed=%zu lost=%zu\n", mib, stored,
-           ledger_size(&stream.ledger), atomic_load(&stream.failed), lost);
-    free(times[WITHOUT].ns);
-    free(times[WITH].ns);
+    return lost;
+}
+
+int main(void)
+{
+    struct run run = {.checkpoints = (size_t)rel_count("CHECKPOINTS", CHECKPOINTS)};
+    struct stream stream = {0};
+    size_t lost, failed;
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    ledger_init(&stream.ledger);
+    lost = run_server(&stream, &run);
+    failed = atomic_load(&stream.failed);
+    waits_print(&run.disk, "the disk alone");
+    waits_print(&run.waits[WITHOUT], "without a checkpoint under way");
+    waits_print(&run.waits[WITH], "with a checkpoint under way");
+    printf("checkpoint: model_mib=%zu checkpoints=%zu acked=%zu failed=%zu lost=%zu\n", run.mib,
+           run.stored, ledger_size(&stream.ledger), failed, lost);
+    waits_deinit(&run.disk);
+    waits_deinit(&run.waits[WITHOUT]);
+    waits_deinit(&run.waits[WITH]);
     ledger_deinit(&stream.ledger);
-    return stored == checkpoints && atomic_load(&stream.failed) == 0 && lost == 0 ? EXIT_SUCCESS
-                                                                                  : EXIT_FAILURE;
+    return run.stored == run.checkpoints && failed == 0 && lost == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
