@@ -35,7 +35,7 @@ static bool find(struct trainer *trainer, struct trainer_command *command, const
 
 void trainer_retry(struct trainer *trainer, struct trainer_command *command, struct trainee *t)
 {
-    struct store_step refused, made;
+    struct store_step refused = {0}, made;
     struct rk_error err = {0};
     enum rk_status status;
 

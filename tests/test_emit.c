@@ -288,6 +288,22 @@ static void it_grows_past_its_first_memory(void **state)
     assert_string_equal(out.text + out.length - 12, ",99998,99999");
 }
 
+static void room_that_is_reserved_does_not_move_and_counts_against_the_limit(void **state)
+{
+    struct emit small = {.limit = 1000};
+    const char *text;
+    (void)state;
+    assert_true(emit_reserve(&small, 500));
+    text = small.text;
+    for (int i = 0; i < 500; i++) {
+        emit_raw(&small, "x", 1);
+    }
+    assert_ptr_equal(small.text, text);
+    assert_false(emit_reserve(&small, 501));
+    assert_true(small.failed);
+    emit_deinit(&small);
+}
+
 static void take_hands_the_text_over_and_starts_afresh(void **state)
 {
     size_t n = 99;
@@ -336,6 +352,7 @@ int main(void)
         TEST(past_the_limit_it_fails_and_writes_no_more),
         TEST(a_size_that_would_wrap_is_refused),
         TEST(it_grows_past_its_first_memory),
+        TEST(room_that_is_reserved_does_not_move_and_counts_against_the_limit),
         TEST(take_hands_the_text_over_and_starts_afresh),
         TEST(taking_nothing_gives_an_empty_text),
     };

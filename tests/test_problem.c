@@ -102,6 +102,21 @@ static void a_core_error_without_text_gets_the_text_of_its_status(void **state)
     assert_string_equal(problem.detail, "out of memory");
 }
 
+static void short_memory_is_told_apart_from_damage_where_stored_text_is_read(void **state)
+{
+    struct problem problem = {0};
+    struct rk_error err = {0};
+    (void)state;
+    problem_set(&problem, PROBLEM_OUT_OF_MEMORY, "no memory");
+    assert_status(problem_stored(&problem, &err, "the list of %s", "m"), RK_NOMEM);
+    assert_string_equal(err.text, "the list of m: no memory");
+    problem = (struct problem){0};
+    err = (struct rk_error){0};
+    problem_set(&problem, PROBLEM_INVALID_JSON, "no end");
+    assert_status(problem_stored(&problem, &err, "the list"), RK_CORRUPT);
+    assert_string_equal(err.text, "the list: no end");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +127,7 @@ int main(void)
         cmocka_unit_test(a_detail_that_is_too_long_is_cut),
         cmocka_unit_test(core_errors_have_their_kind),
         cmocka_unit_test(a_core_error_without_text_gets_the_text_of_its_status),
+        cmocka_unit_test(short_memory_is_told_apart_from_damage_where_stored_text_is_read),
     };
     return cmocka_run_group_tests_name("problem", tests, NULL, NULL);
 }

@@ -252,6 +252,17 @@ static void version_that_cannot_be_loaded_changes_nothing(void **state)
     assert_int_equal(training_version(s, "m"), 3);
 }
 
+/* ---- retry ---- */
+
+static void retry_of_a_step_that_cannot_be_read_says_so(void **state)
+{
+    struct training *s = *state;
+    fixture_run_sql(s->l.path, "ALTER TABLE step RENAME TO elsewhere");
+    training_check(training_tell(s, TRAINER_RETRY, "default"), "storage-error");
+    fixture_run_sql(s->l.path, "ALTER TABLE elsewhere RENAME TO step");
+    training_check(training_tell(s, TRAINER_RETRY, "default"), "unknown-quarantine");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +277,7 @@ int main(void)
         TRAINING_TEST(older_version_is_served_at_once_and_after_a_restart_and_learned_on_from),
         TRAINING_TEST(version_that_is_not_stored_or_damaged_is_not_activated),
         TRAINING_TEST(version_that_cannot_be_loaded_changes_nothing),
+        TRAINING_TEST(retry_of_a_step_that_cannot_be_read_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,15 +42,17 @@ bool oom_begin(struct oom *oom, const char *name)
 
 /* ---- requests ---- */
 
-/* A text with the turn in place of each '@'. */
+/* A text with the turn in place of each '@', and what was noted in place of each '#'. */
 static void fill_in(const struct oom *oom, const char *text, char to[OOM_TEXT_MAX])
 {
     size_t n = 0;
 
     for (; *text != '\0'; text++) {
         assert_true(n + 24 < OOM_TEXT_MAX);
-        if (*text == '@') {
-            n += (size_t)snprintf(to + n, OOM_TEXT_MAX - n, "%llu", (unsigned long long)oom->turn);
+        if (*text == '@' || *text == '#') {
+            n += (size_t)snprintf(to + n, OOM_TEXT_MAX - n, "%llu",
+                                  *text == '@' ? (unsigned long long)oom->turn
+                                               : (unsigned long long)oom->noted);
         } else {
             to[n++] = *text;
         }
@@ -214,23 +216,34 @@ static bool is_as_expected(const struct oom_call *c, const struct oom_answer *an
                      : same_text(c, answer->text, answer->n, expected->text, expected->n));
 }
 
+static bool is_storage_error(const struct oom_answer *answer)
+{
+    return strstr(answer->text, "\"type\":\"/problems/storage-error\"") != NULL;
+}
+
 /* Without memory for anything there is none for the problem either: the listener sends a constant. */
-static bool is_refused(const struct oom_answer *answer, bool lasting)
+static bool is_refused(const struct oom_call *c, const struct oom_answer *answer, bool lasting)
 {
     return answer->status == 503 &&
-           (is_out_of_memory(answer->text, answer->n) || (lasting && answer->n == 0));
+           (is_out_of_memory(answer->text, answer->n) || (lasting && answer->n == 0) ||
+            (c->checks && is_storage_error(answer)));
 }
 
 /* ---- points ---- */
 
-/* The one model that is not always paused may look at what was committed by itself. */
+/* A model that is not paused may look at what was committed by itself. */
 static bool is_at_rest(struct oom *oom)
 {
     const struct service *service = &oom->fixture.service;
-    const struct served *served = models_find(models_now(&service->models), "ffm");
+    const struct models_copy *models = models_now(&service->models);
+    bool rests = true;
 
-    return atomic_load(&served->state) == MODEL_PAUSED ||
-           atomic_load(&served->position) >= writer_log_end(service->writer);
+    for (size_t i = 0; i < models->n; i++) {
+        const struct served *served = models->model[i];
+        rests = rests && (atomic_load(&served->state) == MODEL_PAUSED ||
+                          atomic_load(&served->position) >= writer_log_end(service->writer));
+    }
+    return rests;
 }
 
 /*
@@ -277,7 +290,7 @@ static size_t attempt(struct oom *oom, const struct oom_call *c, const struct oo
     size_t failed;
     struct oom_answer answer = put_call(oom, c, nth, lasting, &failed);
 
-    if (!is_as_expected(c, &answer, expected) && !(failed > 0 && is_refused(&answer, lasting))) {
+    if (!is_as_expected(c, &answer, expected) && !(failed > 0 && is_refused(c, &answer, lasting))) {
         oom_wrong(oom, "%zu failed, answered %d %.*s, not %d %.300s", failed, answer.status,
                   (int)(answer.n < 300 ? answer.n : 300), answer.text, expected->status,
                   expected->text);

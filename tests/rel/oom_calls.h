@@ -24,7 +24,7 @@ struct oom {
     struct oom_counts *counts;
     uint64_t random; /* state, for rel_below */
     size_t stride;   /* of long scenarios every stride-th point is tried */
-    int64_t version; /* a note */
+    int64_t noted;   /* a version, or an id */
     uint64_t turn;   /* grows with every point: what is new each time is named by it */
 };
 
@@ -36,7 +36,7 @@ struct oom_answer {
 };
 
 /*
- * One kind of request. An '@' in path and body stands for the turn. Members that differ each time
+ * One kind of request. An '@' in path and body stands for the turn, a '#' for the number noted. Members that differ each time
  * are left out when answers are compared.
  */
 struct oom_call {
@@ -46,6 +46,7 @@ struct oom_call {
     const char *ignored; /* " a b " */
     bool lines;          /* the answer's lines are compared one by one */
     bool loose;          /* only the status is compared */
+    bool checks;         /* pages of a file: SQLite does not always say why one could not be had */
     bool bytes;          /* the body has no '@' and is body_n long */
     size_t body_n;
     size_t stride;                   /* between the points that are tried; 0: all are */

@@ -7,6 +7,8 @@
 #include "store_fixture.h"
 #include "test.h"
 
+#include <unistd.h>
+
 #define NDJSON  "application/x-ndjson"
 #define TENSORS "application/vnd.safetensors"
 #define LIST                                                                                       \
@@ -161,7 +163,7 @@ static int64_t version_of(struct oom *oom)
 
 static void note_version(struct oom *oom)
 {
-    oom->version = version_of(oom);
+    oom->noted = version_of(oom);
 }
 
 /* Imports are never trimmed, and looking through them would take more allocations each time. */
@@ -175,9 +177,68 @@ static void forget_imports(struct oom *oom)
 static void check_version(struct oom *oom, const struct oom_answer *answer, size_t failed)
 {
     (void)failed;
-    if (answer->status / 100 != 2 && version_of(oom) != oom->version) {
+    if (answer->status / 100 != 2 && version_of(oom) != oom->noted) {
         oom_wrong(oom, "another version is served than before");
     }
+}
+
+static void check_rate(struct oom *oom, const struct oom_answer *answer, size_t failed)
+{
+    struct oom_answer model = oom_ask(oom, "GET", "/v1/models/columns", NULL);
+    const char *rate = strstr(model.text, "\"learning_rate\":");
+    char wanted[40];
+
+    (void)failed;
+    (void)snprintf(wanted, sizeof wanted, "0.0%llu", (unsigned long long)oom->turn);
+    if (answer->status == 200 &&
+        (rate == NULL || strtof(strchr(rate, ':') + 1, NULL) != strtof(wanted, NULL))) {
+        oom_wrong(oom, "a change is not there: %s", model.text);
+    }
+    oom_answer_free(&model);
+}
+
+/* A list that is left out, to be taken again. */
+static void poison(struct oom *oom)
+{
+    struct oom_answer list;
+    const char *id;
+
+    if (oom_status(oom, "POST", "/v1/models/poisoned/resume", NULL) != 200 ||
+        oom_status(oom, "POST", "/v1/batches",
+                   "{\"model\":\"poisoned\",\"groups\":[" OOM_POISON "]}") != 200 ||
+        oom_status(oom, "POST", "/v1/models/poisoned/resume", NULL) != 200 ||
+        oom_status(oom, "POST", "/v1/models/poisoned/train?wait=1", NULL) / 100 != 2) {
+        oom_wrong(oom, "no list to be left out");
+    }
+    list = oom_ask(oom, "GET", "/v1/models/poisoned/quarantine", NULL);
+    id = strstr(list.text, "\"id\":");
+    oom->noted = id != NULL ? strtoll(id + 5, NULL, 10) : 0;
+    oom_answer_free(&list);
+}
+
+static void check_retried(struct oom *oom, const struct oom_answer *answer, size_t failed)
+{
+    char retry[48];
+
+    (void)failed;
+    (void)snprintf(retry, sizeof retry, "\"retry_of\":%lld", (long long)oom->noted);
+    if (answer->status == 200 && !has_text(oom, "/v1/models/poisoned/quarantine", retry)) {
+        oom_wrong(oom, "what was taken again is not there");
+    }
+}
+
+static void check_backup(struct oom *oom, const struct oom_answer *answer, size_t failed)
+{
+    char name[64], path[TEMP_PATH_MAX];
+
+    (void)failed;
+    (void)snprintf(name, sizeof name, "backups/b%llu.db", (unsigned long long)oom->turn);
+    temp_folder_path(&oom->fixture.folder, name, path);
+    if (answer->status == 200 &&
+        (access(path, F_OK) != 0 || fixture_read_number(path, "SELECT count(*) FROM log") == 0)) {
+        oom_wrong(oom, "a backup is not there");
+    }
+    (void)unlink(path);
 }
 
 /* ---- the requests ---- */
@@ -196,7 +257,7 @@ static const struct oom_call calls[] = {
     READ("/v1/models/deepfm/versions/2?optimizer=1"), READ("/v1/models/ffm/versions/99"),
     {.name = "training", .method = "GET", .path = "/v1/models/pupil/training", .ignored = " log_end lag seq "},
     READ("/v1/items"), READ("/v1/items?limit=1&after=a"), READ("/v1/items/a"), READ("/v1/items/none"),
-    READ("/v1/users"), READ("/v1/users/u"), READ("/v1/rankings/none"),
+    READ("/v1/users"), READ("/v1/users/u"), READ("/v1/rankings/none"), READ("/v1/models/poisoned/quarantine"),
 
     {.name = "score fm", .method = "POST", .path = "/v1/score", .body = SCORE("default"), .ignored = " ranking_id "},
     {.name = "score ffm", .method = "POST", .path = "/v1/score", .body = SCORE("ffm"), .ignored = " ranking_id "},
@@ -236,6 +297,12 @@ static const struct oom_call calls[] = {
     {.name = "delete an item", .method = "DELETE", .path = "/v1/items/c", .before = put_item, .again = true, .after = check_item_gone},
     {.name = "put a user", .method = "PUT", .path = "/v1/users/w", .body = "{\"features\":{\"age\":@}}", .ignored = " age "},
 
+    {.name = "put users", .method = "POST", .path = "/v1/users", .type = NDJSON, .body = "{\"id\":\"w\",\"features\":{\"age\":@}}\n"},
+    {.name = "delete a user", .method = "DELETE", .path = "/v1/users/none"},
+
+    {.name = "change a model", .method = "PATCH", .path = "/v1/models/columns", .body = "{\"learning_rate\":0.0@}", .loose = true, .after = check_rate},
+    {.name = "retry", .method = "POST", .path = "/v1/models/poisoned/quarantine/#/retry", .loose = true,
+     .before = poison, .again = true, .after = check_retried},
     {.name = "make a model", .method = "PUT", .path = "/v1/models/made", .body = MADE, .before = delete_model, .after = check_model},
     {.name = "make a model again", .method = "PUT", .path = "/v1/models/made", .body = MADE, .before = make_model},
     {.name = "delete a model", .method = "DELETE", .path = "/v1/models/made", .before = make_model, .again = true},
@@ -273,10 +340,26 @@ static void import(struct oom *oom)
     oom_answer_free(&file);
 }
 
+/* A backup takes a thousand allocations and more. */
+static void back_up(struct oom *oom)
+{
+    const struct oom_call call = {.name = "backup",
+                                  .method = "POST",
+                                  .path = "/v1/backup",
+                                  .body = "{\"name\":\"b@.db\"}",
+                                  .loose = true,
+                                  .checks = true,
+                                  .stride = oom->stride,
+                                  .after = check_backup};
+
+    oom_try(oom, &call);
+}
+
 void oom_requests(struct oom *oom)
 {
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         oom_try(oom, &calls[i]);
     }
     import(oom);
+    back_up(oom);
 }

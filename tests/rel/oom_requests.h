@@ -6,6 +6,11 @@
 
 #include "oom_calls.h"
 
+/* A list whose numbers make gradients far too large for the judge. */
+#define OOM_POISON                                                                                 \
+    "{\"items\":[{\"id\":\"a\",\"features\":{\"x\":1000000},\"label\":1},"                         \
+    "{\"id\":\"b\",\"features\":{\"x\":-1000000},\"label\":0}]}"
+
 /*
  * Makes a service with trained models of every kind in a folder of its own; ends it and removes the
  * folder. Between the two nothing learns by itself.

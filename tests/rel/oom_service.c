@@ -27,6 +27,8 @@ static const struct {
     {"columns", "{\"kind\":\"fm\",\"features\":{\"space\":\"indexed\",\"size\":8},\"dim\":2}",
      "{\"items\":[{\"id\":\"a\",\"features\":[0.5,1],\"label\":1},"
      "{\"id\":\"b\",\"features\":{\"7\":1},\"label\":0}]}"},
+    {"poisoned", "{\"kind\":\"fm\",\"features\":{\"bits\":6,\"numbers\":\"raw\"},\"dim\":2}",
+     OOM_POISON},
 };
 
 static void make_default(const char *path)

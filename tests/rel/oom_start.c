@@ -258,7 +258,7 @@ void oom_start(struct oom *oom)
     oom_service_seed(oom, seed);
     oom->fixture.service.options.log_days = 1;
     p = measure(oom, seed);
-    try_points(&p, "start", false, oom->stride);
+    try_points(&p, "start", false, 2 * oom->stride - 1);
     try_points(&p, "stop", true, 1);
     forget(&p);
     p = measure(oom, "");

@@ -1,9 +1,10 @@
 /*
  * Every allocation failing once: of each request, of a learning step of each kind of model, of a
- * start, a recovery and a stop. Nothing crashes, nothing leaks, no answer is wrong, what was
+ * start, a recovery, a backup, a check and a stop. Nothing crashes, nothing leaks, no answer is wrong, what was
  * acknowledged is there, and the next attempt without a failure works as ever.
  *
- * Of starts and first requests, which take long, a part is tried: all at REL_SCALE=17.
+ * Of what takes long a part is tried, from a random offset on: at REL_SCALE=17 all but of a start on a
+ * new file and of rounds of retention.
  *
  * Each part runs in a process of its own, so that a crash is counted and not the end.
  */
@@ -13,6 +14,7 @@
 #include "oom_learning.h"
 #include "oom_requests.h"
 #include "oom_start.h"
+#include "oom_stored.h"
 #include "rel.h"
 #include "test.h"
 
@@ -43,7 +45,7 @@ static void requests(struct oom *oom)
     oom_service_remove(oom);
 }
 
-static void (*const parts[])(struct oom *oom) = {requests, oom_learning, oom_start};
+static void (*const parts[])(struct oom *oom) = {requests, oom_learning, oom_stored, oom_start};
 
 /* Runs one part in a process. */
 static void run(void (*part)(struct oom *oom), const struct oom *start)
