@@ -12,6 +12,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum rk_status trainee_learner(const struct served *served, const float *theta,
+                               struct rk_learner **learner, struct rk_error *err)
+{
+    enum rk_status status = rk_learner_create(served->model, theta, learner, err);
+
+    if (status == RK_OK) {
+        rk_learner_limit(*learner, &(struct rk_limits){.gradient = TRAINEE_GRADIENT_MAX,
+                                                       .parameter = TRAINEE_PARAMETER_MAX});
+        rk_learner_set_rate(*learner, served->config.model.optim.learning_rate);
+    }
+    return status;
+}
+
 enum rk_status trainee_create(struct served *served, int64_t seq, struct trainee **trainee,
                               struct rk_error *err)
 {
@@ -29,14 +42,12 @@ enum rk_status trainee_create(struct served *served, int64_t seq, struct trainee
     if (status == RK_OK) {
         t->era[t->n_eras++] =
             (struct cut_era){.window_ms = served->config.training.attribution_s * 1000};
-        status = rk_learner_create(served->model, live_served(&served->live), &t->learner, err);
+        status = trainee_learner(served, live_served(&served->live), &t->learner, err);
     }
     if (status != RK_OK) {
         trainee_destroy(&t);
         return status;
     }
-    rk_learner_limit(t->learner, &(struct rk_limits){.gradient = TRAINEE_GRADIENT_MAX,
-                                                     .parameter = TRAINEE_PARAMETER_MAX});
     *trainee = t;
     return RK_OK;
 }

@@ -9,6 +9,10 @@
 
 #include <rankd/paired.h>
 
+/* Makes a learner as this model's has to be: with the trainee's limits, and the rate of its configuration. */
+RK_MUST_CHECK enum rk_status trainee_learner(const struct served *served, const float *theta,
+                                             struct rk_learner **learner, struct rk_error *err);
+
 /* Log positions on their way into a step row. */
 struct positions {
     struct emit text; /* JSON array; nothing where there are none */

@@ -18,7 +18,7 @@ enum rk_status trainee_state_create(const struct trainee *trainee, struct traine
         return rk_fail(err, RK_NOMEM, "out of memory for another version of a model");
     }
     rk_model_init(model, theta);
-    status = rk_learner_create(model, theta, &state->learner, err);
+    status = trainee_learner(trainee->served, theta, &state->learner, err);
     if (status != RK_OK) {
         free(theta);
         return status;

@@ -122,6 +122,21 @@ static void three_refusals_in_a_row_pause_the_model_until_it_is_resumed(void **s
     stop(&running);
 }
 
+static void poison_is_refused_after_an_activation_too(void **state)
+{
+    struct running running;
+
+    (void)state;
+    start(&running);
+    tell(&running, "PUT", "/v1/models/m", RAW, 201);
+    tell(&running, "POST", "/v1/models/m/activate", "{\"version\": 0}", 200);
+    poison(&running, "idle");
+    json_t *entry = newest(&running);
+    assert_non_null(strstr(json_string_value(json_object_get(entry, "reason")), "gradient"));
+    json_decref(entry);
+    stop(&running);
+}
+
 static void what_is_not_in_quarantine_cannot_be_taken_again(void **state)
 {
     struct running running;
@@ -141,6 +156,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_refused_is_listed_and_may_be_taken_again_once),
         cmocka_unit_test(three_refusals_in_a_row_pause_the_model_until_it_is_resumed),
+        cmocka_unit_test(poison_is_refused_after_an_activation_too),
         cmocka_unit_test(what_is_not_in_quarantine_cannot_be_taken_again),
     };
 

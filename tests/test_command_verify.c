@@ -63,6 +63,23 @@ static void a_stopped_servers_file_is_verified_and_says_what_was_done(void **sta
     assert_verified(fixture->path, EX_OK, "result   ok");
 }
 
+static void what_is_learned_after_an_activation_comes_out_again(void **state)
+{
+    struct api_fixture *fixture = *state;
+    api_fixture_start(fixture);
+    assert_answered(ask(fixture, "PATCH", "/v1/models/m", "application/merge-patch+json",
+                        "{\"learning_rate\": 0.5}"),
+                    200);
+    assert_answered(post(fixture, "/v1/models/m/activate", "{\"version\": 1}"), 200);
+    assert_answered(post(fixture, "/v1/feedback",
+                         "{\"event_id\": \"e\", \"ranking_id\": \"r1\", \"item_id\": \"a\", "
+                         "\"type\": \"click\"}"),
+                    200);
+    assert_int_equal(train(fixture, "m"), 4);
+    api_fixture_stop(fixture);
+    assert_verified(fixture->path, EX_OK, "4 comes out of 1 again");
+}
+
 static void a_backup_is_verified_and_nothing_is_left_beside_it(void **state)
 {
     const struct api_fixture *fixture = *state;
@@ -180,6 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         VERIFY_TEST(a_stopped_servers_file_is_verified_and_says_what_was_done),
+        VERIFY_TEST(what_is_learned_after_an_activation_comes_out_again),
         VERIFY_TEST(a_backup_is_verified_and_nothing_is_left_beside_it),
         VERIFY_TEST(a_file_that_a_server_has_is_left_alone),
         VERIFY_TEST(a_missing_file_is_not_made),
