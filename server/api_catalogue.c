@@ -93,7 +93,9 @@ static void remember(struct api_job *job)
 
     if (change->entries.n > 0 || change->existed) {
         catalogue_change(change->api->catalogue, change->changes, change->n, change->seq);
-        memset(change->entries.entry, 0, change->entries.n * sizeof *change->entries.entry);
+        for (size_t i = 0; i < change->entries.n; i++) {
+            change->entries.entry[i] = NULL; /* the catalogue's from now on */
+        }
         change->reserved = 0;
     }
 }
