@@ -9,6 +9,7 @@
 
 #include <xxhash.h>
 
+#define RESUMES_MAX 10000 /* each goes on by a few lists at the least */
 #define COUNT(text) "SELECT count(*) FROM " text
 
 /* ---- a file ---- */
@@ -104,7 +105,7 @@ static int post(struct http_client *http, int model, const char *what)
 /* The judge may pause a model of noise before it has learned from all there is, or is asked to. */
 static void learn_all(struct http_client *http, int model)
 {
-    int left = 100;
+    int left = RESUMES_MAX;
 
     do {
         (void)post(http, model, "resume");
