@@ -152,6 +152,8 @@ static enum rk_status end_pass(struct retention *r, struct rk_error *err)
     enum rk_status status = store_log_size(r->store, &bytes, &rows, err);
 
     if (status == RK_OK) {
+        atomic_store(&r->metrics->log_bytes, bytes);
+        atomic_store(&r->metrics->log_rows, rows);
         status = store_first_list(r->store, &first, err);
     }
     if (status != RK_OK || bytes <= r->options.log_bytes) {

@@ -154,6 +154,9 @@ int server_end(struct server_process *server)
     }
     (void)pthread_join(server->reader, NULL);
     assert_int_equal(waitpid(server->pid, &status, 0), server->pid);
+    if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
+        print_message("it died of signal %d: %s\n", WTERMSIG(status), server->text);
+    }
     (void)close(server->output);
     free(server->text);
     server->text = NULL;
