@@ -85,9 +85,9 @@ struct metric_histogram {
 
 struct metrics {
     _Atomic uint64_t counter[METRIC_COUNTER_COUNT];
-    struct metric_histogram commit;    /* rankd_commit_seconds */
-    struct metric_histogram freshness; /* rankd_freshness_seconds: from the acknowledgement of an
-                                          event to the first served version that learned from it */
+    struct metric_histogram commit;      /* rankd_commit_seconds */
+    struct metric_histogram freshness;   /* rankd_freshness_seconds: from the acknowledgement of an
+                                            event to the first served version that learned from it */
     _Atomic int64_t log_bytes, log_rows; /* rankd_log_bytes, _rows: as retention saw them last */
     struct metric_histogram request[METRIC_ROUTES_MAX]; /* rankd_request_seconds{route} */
     _Atomic uint64_t
