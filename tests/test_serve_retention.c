@@ -57,7 +57,7 @@ static void assert_clicked(struct life *life, const char *id, const char *status
 /* Learns in turns, with a checkpoint at the end of each; "late" is served by version 1 and clicked last. */
 static void live(struct life *life)
 {
-    char id[16];
+    char id[32];
     for (int turn = 0; turn < TURNS; turn++) {
         start(life);
         if (turn == 0) {
