@@ -26,7 +26,7 @@
 
 struct http {
     struct MHD_Daemon *daemon;
-    int door; /* the listening socket once it takes nobody in any more, ours to close; or -1 */
+    int door; /* the listening socket; libmicrohttpd closes it */
     struct api *api;
     struct http_options options;
     uint16_t port;
@@ -385,15 +385,13 @@ enum rk_status http_start(struct api *api, const struct http_options *options, s
 {
     struct http *h = calloc(1, sizeof *h);
     enum rk_status status;
-    int fd = -1;
 
     if (h == NULL) {
         return rk_fail(err, RK_NOMEM, "out of memory for the listener");
     }
     h->api = api;
-    h->door = -1;
     h->options = *options;
-    status = address_listen(options->address, &fd, &h->port, err);
+    status = address_listen(options->address, &h->door, &h->port, err);
     if (status != RK_OK) {
         free(h);
         return status;
@@ -403,14 +401,14 @@ enum rk_status http_start(struct api *api, const struct http_options *options, s
         MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME |
             MHD_USE_ERROR_LOG,
         0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
+        MHD_OPTION_LISTEN_SOCKET, h->door, MHD_OPTION_THREAD_POOL_SIZE,
         options->threads > 1 ? (unsigned)options->threads : 0U, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)options->connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED,
         on_completed, h, MHD_OPTION_END);
     if (h->daemon == NULL) {
-        close(fd);
+        (void)close(h->door);
         free(h);
         return rk_fail(err, RK_IO, "cannot start listening on %s", options->address);
     }
@@ -423,23 +421,6 @@ uint16_t http_port(const struct http *http)
     return http->port;
 }
 
-/* Takes in those who connected before the listener closed its door. */
-static void adopt_backlog(struct http *http)
-{
-    struct sockaddr_storage address;
-    socklen_t length = sizeof address;
-    int client;
-
-    while ((client = accept4(http->door, (struct sockaddr *)&address, &length,
-                             SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        if (MHD_add_connection(http->daemon, client, (struct sockaddr *)&address, length) !=
-            MHD_YES) {
-            close(client);
-        }
-        length = sizeof address;
-    }
-}
-
 /* Waits until nothing has been under way for quiet_ns, or the time is over. */
 static void await_answers(struct http *http, int64_t wait_ms, int64_t quiet_ns)
 {
@@ -448,7 +429,6 @@ static void await_answers(struct http *http, int64_t wait_ms, int64_t quiet_ns)
     int64_t now_ns, quiet_since_ns = clock_monotonic_ns();
 
     while ((now_ns = clock_monotonic_ns()) < end_ns) {
-        adopt_backlog(http);
         if (atomic_load(&http->under_way) > 0) {
             quiet_since_ns = now_ns;
         } else if (now_ns - quiet_since_ns >= quiet_ns) {
@@ -458,17 +438,18 @@ static void await_answers(struct http *http, int64_t wait_ms, int64_t quiet_ns)
     }
 }
 
+/*
+ * Nobody new is heard from here on, and the workers take in those who were before. This is not left
+ * to MHD_quiesce_daemon: it takes the listening socket from the workers while they may let go of it
+ * themselves, and aborts the process when both do (0.9.75, daemon.c).
+ */
 size_t http_drain(struct http *http, int64_t wait_ms)
 {
     if (http == NULL) {
         return 0;
     }
-    http->door = MHD_quiesce_daemon(http->daemon);
-    if (http->door >= 0) {
-        address_shut(http->door);
-        await_answers(http, DOOR_MS, INT64_MAX);
-        (void)shutdown(http->door, SHUT_RDWR); /* closed once no worker can look at it any more */
-    }
+    address_shut(http->door);
+    await_answers(http, DOOR_MS, INT64_MAX);
     await_answers(http, wait_ms, QUIET_NS);
     atomic_store(&http->shut, true);
     while (atomic_load(&http->handling) > 0) {
@@ -486,7 +467,6 @@ void http_stop(struct http **http)
     }
     await_answers(h, SEND_MS, 0);
     MHD_stop_daemon(h->daemon); /* it aborts the process if a connection is suspended still */
-    (void)close(h->door);
     free(h);
     *http = NULL;
 }
