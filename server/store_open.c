@@ -21,9 +21,9 @@
 enum rk_status store_open_fail(sqlite3 *db, const char *path, struct rk_error *err)
 {
     int code = sqlite3_errcode(db) & 0xff;
-    enum rk_status status = code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? RK_CORRUPT
-                            : code == SQLITE_NOMEM                          ? RK_NOMEM
-                                                                            : RK_IO;
+    /* SQLITE_ERROR: a statement of ours that does not fit the schema, whose text is damaged. */
+    bool damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_ERROR;
+    enum rk_status status = damaged ? RK_CORRUPT : code == SQLITE_NOMEM ? RK_NOMEM : RK_IO;
     return rk_fail(err, status, "%s (SQLite %d): %s", sqlite3_errmsg(db),
                    sqlite3_extended_errcode(db), path);
 }

@@ -216,6 +216,26 @@ static void damaged_page_is_found_at_open(void **state)
     assert_refused(fixture->path, RK_CORRUPT);
 }
 
+/* A bit of the schema's own text: SQLite takes it for another schema and finds nothing wrong. */
+static void damaged_schema_is_found_at_open(void **state)
+{
+    const struct store_fixture *fixture = *state;
+    char page[4096];
+    char *name;
+    fixture_make(fixture->path);
+    FILE *file = fopen(fixture->path, "r+b");
+    assert_non_null(file);
+    do {
+        assert_int_equal(fread(page, 1, sizeof page, file), sizeof page);
+        name = memmem(page, sizeof page, "    seq    INTEGER PRIMARY KEY", 30);
+    } while (name == NULL);
+    name[6] ^= 1;
+    assert_int_equal(fseek(file, -(long)sizeof page, SEEK_CUR), 0);
+    assert_int_equal(fwrite(page, 1, sizeof page, file), sizeof page);
+    assert_int_equal(fclose(file), 0);
+    assert_refused(fixture->path, RK_CORRUPT);
+}
+
 static void truncated_file_is_found_at_open(void **state)
 {
     const struct store_fixture *fixture = *state;
@@ -373,6 +393,7 @@ int main(void)
         FOLDER_TEST(newer_schema_that_is_only_in_the_log_is_refused_and_left_alone),
         FOLDER_TEST(path_with_characters_of_a_uri_is_taken_as_it_is),
         FOLDER_TEST(damaged_page_is_found_at_open),
+        FOLDER_TEST(damaged_schema_is_found_at_open),
         FOLDER_TEST(truncated_file_is_found_at_open),
         FOLDER_TEST(log_without_its_database_is_refused_and_left_alone),
         FOLDER_TEST(log_of_another_database_is_refused_and_left_alone),
