@@ -191,6 +191,10 @@ bool json_parse(const char *text, size_t n, size_t budget, struct json_document 
         return problem_set(problem, PROBLEM_TOO_DEEP, "Nested deeper than %d levels",
                            JSON_DEPTH_MAX);
     }
+    /* jansson loses a zero byte after a number (load.c, stream_get), and goes on behind it. */
+    if (n > 0 && memchr(text, '\0', n) != NULL) {
+        return problem_set(problem, PROBLEM_INVALID_JSON, "There is a zero byte in it");
+    }
     json_error_t error = {0};
     json_t *value = NULL;
     if (!load(text, n, budget, &value, &error)) {

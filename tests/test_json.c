@@ -92,6 +92,7 @@ static void what_is_not_json_is_refused(void **state)
         refuses(texts[i], PROBLEM_INVALID_JSON);
     }
     assert_false(json_parse("[1,\0 2]", 7, BUDGET, &document, &root, &problem));
+    assert_false(json_parse("[1\0,2]", 6, BUDGET, &document, &root, &problem));
     assert_false(json_parse(NULL, 0, BUDGET, &document, &root, &problem));
 }
 
