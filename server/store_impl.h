@@ -81,6 +81,13 @@ RK_MUST_CHECK enum rk_status sql_end(struct sql *sql, struct rk_error *err);
 /** Runs what has no rows to read, and ends. */
 RK_MUST_CHECK enum rk_status sql_run(struct sql *sql, struct rk_error *err);
 
+/**
+ * Ends a query of whole numbers, of which it takes all. @param numbers  out, (n): free it; NULL where
+ * there are none.
+ */
+RK_MUST_CHECK enum rk_status sql_numbers(struct sql *sql, int64_t **numbers, size_t *n,
+                                         struct rk_error *err);
+
 /** A column as a double, NULL being NaN. */
 double sql_real(const struct sql *sql, int column);
 

@@ -182,23 +182,7 @@ enum rk_status store_list_named(struct store *store, int64_t **seqs, size_t *n,
         "kept OR a.seq IN (SELECT max(seq) FROM activation GROUP BY model) UNION SELECT q.value "
         "FROM living JOIN step s USING (model), json_each(s.quarantined) q WHERE s.quarantined <> "
         "'[]' ORDER BY 1");
-    int64_t *read = NULL;
-    size_t count = 0, room = 0;
-    while (sql_step(&sql)) {
-        if (!grow_reserve(&read, &room, count + 1)) {
-            sql.code = SQLITE_NOMEM;
-            break;
-        }
-        read[count++] = sqlite3_column_int64(sql.stmt, 0);
-    }
-    enum rk_status status = sql_end(&sql, err);
-    if (status != RK_OK) {
-        free(read);
-        return status;
-    }
-    *seqs = read;
-    *n = count;
-    return RK_OK;
+    return sql_numbers(&sql, seqs, n, err);
 }
 
 static enum rk_status read_old(struct sql *sql, int64_t model, int64_t after, int64_t upto,

@@ -4,11 +4,9 @@
  * What is lent is copied out of its row first: a statement left open would hold a snapshot, and the
  * write-ahead log could not be reset for as long as the reader thinks.
  */
-#include "grow.h"
 #include "store_impl.h"
 
 #include <rankd/feature.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Which models are, is decided when they are made and never changes, so a range reads the same again. */
@@ -162,23 +160,7 @@ enum rk_status store_list_rankings(struct store *store, int64_t after, int64_t u
                                       "ORDER BY model, version, seq");
     sql_bind_int(&sql, after);
     sql_bind_int(&sql, upto);
-    int64_t *read = NULL;
-    size_t count = 0, capacity = 0;
-    while (sql_step(&sql)) {
-        if (!grow_reserve(&read, &capacity, count + 1)) {
-            sql.code = SQLITE_NOMEM;
-            break;
-        }
-        read[count++] = sqlite3_column_int64(sql.stmt, 0);
-    }
-    enum rk_status status = sql_end(&sql, err);
-    if (status != RK_OK) {
-        free(read);
-        return status;
-    }
-    *seqs = read;
-    *n = count;
-    return RK_OK;
+    return sql_numbers(&sql, seqs, n, err);
 }
 
 enum rk_status store_get_batch(struct store *store, int64_t seq, const char **payload, size_t *n,

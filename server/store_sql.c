@@ -142,6 +142,29 @@ enum rk_status sql_run(struct sql *sql, struct rk_error *err)
     return sql_end(sql, err);
 }
 
+enum rk_status sql_numbers(struct sql *sql, int64_t **numbers, size_t *n, struct rk_error *err)
+{
+    int64_t *read = NULL;
+    size_t count = 0, room = 0;
+    enum rk_status status;
+
+    while (sql_step(sql)) {
+        if (!grow_reserve(&read, &room, count + 1)) {
+            sql->code = SQLITE_NOMEM;
+            break;
+        }
+        read[count++] = sqlite3_column_int64(sql->stmt, 0);
+    }
+    status = sql_end(sql, err);
+    if (status != RK_OK) {
+        free(read);
+        return status;
+    }
+    *numbers = read;
+    *n = count;
+    return RK_OK;
+}
+
 double sql_real(const struct sql *sql, int column)
 {
     bool missing = sqlite3_column_type(sql->stmt, column) == SQLITE_NULL;
