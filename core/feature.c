@@ -3,6 +3,7 @@
  */
 #include <rankd/feature.h>
 #include <string.h>
+#define XXH_INLINE_ALL /* calls of a library cost more than hashing a short name */
 #include <xxhash.h>
 
 #define FULL_NAME_MAX    320
@@ -48,35 +49,50 @@ static uint32_t column_of(const char *name, size_t n)
     return column;
 }
 
-static struct rk_feature plain(enum rk_side side, const char *name, size_t n, float value,
-                               enum rk_feature_kind kind)
+struct rk_name rk_name(enum rk_side side, const char *name, size_t n)
 {
-    const uint64_t hash = rk_feature_name(side, name, n);
+    return (struct rk_name){rk_feature_name(side, name, n), column_of(name, n)};
+}
 
+static struct rk_feature plain(struct rk_name name, float value, enum rk_feature_kind kind)
+{
     return (struct rk_feature){
-        .name = hash, .hash = hash, .column = column_of(name, n), .kind = kind, .value = value};
+        .name = name.hash, .hash = name.hash, .column = name.column, .kind = kind, .value = value};
+}
+
+struct rk_feature rk_name_number(struct rk_name name, float value)
+{
+    return plain(name, value, RK_NUMBER);
+}
+
+struct rk_feature rk_name_flag(struct rk_name name, float value)
+{
+    return plain(name, value, RK_FLAG);
+}
+
+struct rk_feature rk_name_category(struct rk_name name, const char *text, size_t m, float weight)
+{
+    return (struct rk_feature){.name = name.hash,
+                               .hash = XXH3_64bits_withSeed(text, m, name.hash),
+                               .column = RK_NO_COLUMN,
+                               .kind = RK_CATEGORY,
+                               .value = weight};
 }
 
 struct rk_feature rk_feature_number(enum rk_side side, const char *name, size_t n, float value)
 {
-    return plain(side, name, n, value, RK_NUMBER);
+    return rk_name_number(rk_name(side, name, n), value);
 }
 
 struct rk_feature rk_feature_flag(enum rk_side side, const char *name, size_t n, float value)
 {
-    return plain(side, name, n, value, RK_FLAG);
+    return rk_name_flag(rk_name(side, name, n), value);
 }
 
 struct rk_feature rk_feature_category(enum rk_side side, const char *name, size_t n,
                                       const char *text, size_t m, float weight)
 {
-    const uint64_t seed = rk_feature_name(side, name, n);
-
-    return (struct rk_feature){.name = seed,
-                               .hash = XXH3_64bits_withSeed(text, m, seed),
-                               .column = RK_NO_COLUMN,
-                               .kind = RK_CATEGORY,
-                               .value = weight};
+    return rk_name_category(rk_name(side, name, n), text, m, weight);
 }
 
 struct rk_feature rk_feature_column(uint32_t column, float value)

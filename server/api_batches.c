@@ -197,11 +197,14 @@ static bool read_groups(struct api *api, struct api_slot *slot, struct batch *ba
                 problem_set(problem, PROBLEM_UNKNOWN_MODEL, "there is no model of this name");
 
     if (read) {
+        const struct rk_model_config *config = &served->config.model;
+        const struct list_rules rules = {.features = &config->features,
+                                         .users = &config->users,
+                                         .items = &config->items,
+                                         .labelled = true,
+                                         .lenient = lenient};
         batch->row.model = served->id;
-        batch->request.users = &served->config.model.users;
-        batch->request.items = &served->config.model.items;
-        read = codec_batch_groups(&batch->request, &served->config.model.features, lenient,
-                                  &slot->list, &batch->row.items, problem);
+        read = codec_batch_groups(&batch->request, &rules, &slot->list, &batch->row.items, problem);
     }
     models_done(api->models, slot->number, models);
     return read;

@@ -99,7 +99,7 @@ bool api_feedback(struct api *api, struct api_slot *slot, struct api_call *call)
                                            .free = feedback_free},
                                   .api = api};
     if (!codec_feedback_read(call->body, call->body_n, api_is_ndjson(call), call->lenient,
-                             &feedback->request, &problem)) {
+                             &slot->list.memory, &feedback->request, &problem)) {
         feedback_free(&feedback->base);
         return api_problem(call, &problem);
     }

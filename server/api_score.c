@@ -25,9 +25,8 @@ struct scoring {
     struct codec_score request;
     const char *text; /* as received */
     size_t text_n;
-    uint32_t which[LIST_ITEMS_MAX]; /* items that may be shown */
-    size_t n;
-    size_t n_shown; /* of these, how many are */
+    struct list_rules rules;
+    size_t n_shown; /* of its items, how many are */
     const struct served *model;
     int64_t version;
     int64_t catalogue_seq;
@@ -70,6 +69,22 @@ static bool assemble_problem(const struct rk_error *err, size_t where, struct pr
     return false;
 }
 
+/*
+ * What does not fit the model was read by nobody's rules, since the request names the model. Read
+ * once more by the model's own, a feature of the request is told with its place; if there is none,
+ * a stored one does not fit.
+ */
+static bool misfit(struct api_slot *slot, struct scoring *scoring, const struct rk_error *err,
+                   size_t where, struct problem *problem)
+{
+    struct list_rules rules = scoring->rules;
+
+    rules.features = &scoring->model->config.model.features;
+    return codec_score_read(scoring->text, scoring->text_n, &rules, &slot->list, &scoring->request,
+                            problem) &&
+           assemble_problem(err, where, problem);
+}
+
 static bool assemble(struct api *api, struct api_slot *slot, struct scoring *scoring,
                      struct rk_group *group, struct problem *problem)
 {
@@ -79,12 +94,13 @@ static bool assemble(struct api *api, struct api_slot *slot, struct scoring *sco
     struct rk_error err = {0};
     size_t where;
     const enum rk_status status =
-        assemble_group(&slot->list, &scoring->model->config.model, &source, scoring->which,
-                       scoring->n, false, &slot->builder, group, &where, &err);
+        assemble_group(&slot->list, &scoring->model->config.model, &source, scoring->request.which,
+                       scoring->request.n, false, &slot->builder, group, &where, &err);
 
     scoring->catalogue_seq = copy->seq;
     catalogue_done(api->catalogue, slot->number, copy);
-    return status == RK_OK || assemble_problem(&err, where, problem);
+    return status == RK_OK || (status == RK_NOMEM ? problem_from_error(problem, &err)
+                                                  : misfit(slot, scoring, &err, where, problem));
 }
 
 /* ---- scores ---- */
@@ -98,15 +114,16 @@ static enum rk_status score(struct api *api, struct api_slot *slot, struct scori
     enum rk_status status = scorer_run(&slot->scorer, live->model, theta, group, err);
 
     scoring->version = view.version;
-    scoring->n_shown =
-        (int64_t)scoring->n < scoring->request.top_k ? scoring->n : (size_t)scoring->request.top_k;
+    scoring->n_shown = (int64_t)scoring->request.n < scoring->request.top_k
+                           ? scoring->request.n
+                           : (size_t)scoring->request.top_k;
     if (status == RK_OK && scoring->request.explain) {
         status = explain_items(live->model, slot->scorer.fell_back ? NULL : theta, group,
                                slot->scorer.order, scoring->n_shown, &scoring->explanation, err);
     }
     live_done(live, slot->number, &view);
     metrics_add(api->metrics, METRIC_NONFINITE, slot->scorer.fell_back);
-    metrics_add(api->metrics, METRIC_ITEMS_SCORED, scoring->n);
+    metrics_add(api->metrics, METRIC_ITEMS_SCORED, scoring->request.n);
     return status;
 }
 
@@ -115,7 +132,7 @@ static enum rk_status score(struct api *api, struct api_slot *slot, struct scori
 static const struct list_entity *shown_item(const struct api_slot *slot,
                                             const struct scoring *scoring, size_t rank)
 {
-    return &slot->list.item[scoring->which[slot->scorer.order[rank]]].entity;
+    return &slot->list.item[scoring->request.which[slot->scorer.order[rank]]].entity;
 }
 
 /* Items with their explanations, or (source NULL) without. */
@@ -250,23 +267,38 @@ static bool name_ranking(struct scoring *scoring, struct problem *problem)
     return true;
 }
 
-/* The items are written, explained too, before the list is logged: a list in the log was answered. */
-static bool answer(struct api *api, struct api_slot *slot, struct scoring *scoring,
-                   const struct rk_group *group, struct emit *out, struct problem *problem)
+/* Explanations name what is in the text: they are few, and have it read as a tree. */
+static bool write_explained(const struct api_slot *slot, const struct scoring *scoring,
+                            const struct rk_group *group, struct emit *out, struct problem *problem)
 {
-    const struct explain_source source = {.request = &scoring->request.root,
+    struct json_document document = {0};
+    struct json_node root;
+    const struct explain_source source = {.request = &root,
                                           .list = &slot->list,
-                                          .which = scoring->which,
+                                          .which = scoring->request.which,
                                           .group = group,
                                           .config = &scoring->model->config.model,
                                           .store = slot->store,
                                           .seq = scoring->catalogue_seq};
+    const bool done =
+        json_parse(scoring->text, scoring->text_n, CODEC_BUDGET, &document, &root, problem) &&
+        write_items(slot, scoring, &source, out, problem);
+
+    json_close(&document);
+    return done;
+}
+
+/* The items are written, explained too, before the list is logged: a list in the log was answered. */
+static bool answer(struct api *api, struct api_slot *slot, struct scoring *scoring,
+                   const struct rk_group *group, struct emit *out, struct problem *problem)
+{
     struct emit explained = {0};
     bool done;
 
     emit_reset(&slot->served);
-    done = write_items(slot, scoring, NULL, &slot->served, problem) &&
-           (!scoring->request.explain || write_items(slot, scoring, &source, &explained, problem));
+    done =
+        write_items(slot, scoring, NULL, &slot->served, problem) &&
+        (!scoring->request.explain || write_explained(slot, scoring, group, &explained, problem));
     if (done) {
         const struct emit *items = scoring->request.explain ? &explained : &slot->served;
         done = emit_reserve(out, items->length + HEAD_ROOM) ||
@@ -279,16 +311,14 @@ static bool answer(struct api *api, struct api_slot *slot, struct scoring *scori
     return done;
 }
 
-static bool score_with(struct api *api, struct api_slot *slot, struct served *served, bool lenient,
+static bool score_with(struct api *api, struct api_slot *slot, struct served *served,
                        struct scoring *scoring, struct emit *out, struct problem *problem)
 {
     struct rk_group group;
     struct rk_error err = {0};
 
     scoring->model = served;
-    if (!codec_score_list(&scoring->request, &served->config.model.features, lenient, &slot->list,
-                          scoring->which, &scoring->n, problem) ||
-        !assemble(api, slot, scoring, &group, problem) || !name_ranking(scoring, problem)) {
+    if (!assemble(api, slot, scoring, &group, problem) || !name_ranking(scoring, problem)) {
         return false;
     }
     if (score(api, slot, scoring, &served->live, &group, &err) != RK_OK) {
@@ -300,19 +330,21 @@ static bool score_with(struct api *api, struct api_slot *slot, struct served *se
 static bool score_list(struct api *api, struct api_slot *slot, const char *text, size_t n,
                        bool lenient, struct emit *out, struct problem *problem)
 {
-    struct scoring scoring = {.text = text, .text_n = n};
-    bool done = codec_score_open(text, n, lenient, &scoring.request, problem);
+    struct scoring scoring = {.text = text, .text_n = n, .rules = {.lenient = lenient}};
+    const struct models_copy *models;
+    struct served *served;
+    bool done;
 
-    if (done) {
-        const struct models_copy *models = models_read(api->models, slot->number);
-        struct served *served = models_find(models, scoring.request.model);
-        done = served != NULL
-                   ? score_with(api, slot, served, lenient, &scoring, out, problem)
-                   : problem_set(problem, PROBLEM_UNKNOWN_MODEL, "there is no model of this name");
-        models_done(api->models, slot->number, models);
+    if (!codec_score_read(text, n, &scoring.rules, &slot->list, &scoring.request, problem)) {
+        return false;
     }
+    models = models_read(api->models, slot->number);
+    served = models_find(models, scoring.request.model);
+    done = served != NULL
+               ? score_with(api, slot, served, &scoring, out, problem)
+               : problem_set(problem, PROBLEM_UNKNOWN_MODEL, "there is no model of this name");
+    models_done(api->models, slot->number, models);
     free(scoring.explanation);
-    codec_score_close(&scoring.request);
     return done;
 }
 

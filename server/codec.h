@@ -27,33 +27,25 @@
 
 /* ---- POST /v1/score ---- */
 
+/* Texts are borrowed from the memory of the list that was read with it. */
 struct codec_score {
-    struct json_document document;
-    struct json_node root;
     const char *model;      /* "default" if none was named */
     const char *ranking_id; /* NULL: make one */
     int64_t top_k;          /* INT64_MAX = all */
     bool explain;
     bool log;
+    uint32_t which[LIST_ITEMS_MAX]; /* (n) items of the list that may be shown, in its order */
+    size_t n;
 };
 
 /**
- * Parses a request and reads all but user, context, items and exclude, whose rules depend on the
- * model. Close it even on false.
- */
-bool codec_score_open(const char *text, size_t n, bool lenient, struct codec_score *score,
-                      struct problem *problem);
-
-/**
- * Reads user, context and items by the rules of a model's space, and the items that may be shown:
- * those not excluded.
+ * Reads a request, its list into `list`.
  *
- * @param which  out, room for LIST_ITEMS_MAX item numbers in the request's order.
+ * @param rules  where the model is not known yet: those of any; a feature that does not fit it is
+ *               then found when the group is made, and its place by reading again.
  */
-bool codec_score_list(const struct codec_score *score, const struct rk_space *space, bool lenient,
-                      struct list *list, uint32_t *which, size_t *n_which, struct problem *problem);
-
-void codec_score_close(struct codec_score *score);
+bool codec_score_read(const char *text, size_t n, const struct list_rules *rules, struct list *list,
+                      struct codec_score *score, struct problem *problem);
 
 /* ---- POST /v1/feedback ---- */
 
@@ -74,24 +66,26 @@ struct codec_feedback {
 /**
  * Reads one event, {"events": [...]}, or an event a line. An event without an id gets one from a
  * hash of its content: the same event sent twice is taken once. Close it even on false.
+ *
+ * @param memory  used while it reads.
  */
 bool codec_feedback_read(const char *text, size_t n, bool ndjson, bool lenient,
-                         struct codec_feedback *feedback, struct problem *problem);
+                         struct pull_memory *memory, struct codec_feedback *feedback,
+                         struct problem *problem);
 void codec_feedback_close(struct codec_feedback *feedback);
 
 /* ---- POST /v1/batches ---- */
 
 struct codec_batch {
-    struct json_document document;
     char *model;    /* "default" if none was named; owned */
     char *batch_id; /* NULL: unnamed; owned */
-    char **payload; /* (n) compact JSON of each list, owned */
+    char **payload; /* (n) JSON of each list without white space, owned */
     size_t *payload_n;
     size_t n;
-    const struct rk_space *users; /* set before codec_batch_groups where ids are rows of tables */
-    const struct rk_space *items;
-    struct json_node root; /* of the document; all zero with NDJSON */
-    const char *text;      /* NDJSON: borrowed until closed */
+    struct pull_memory memory;
+    bool has_groups;
+    struct pull groups; /* where they are in the text; not with NDJSON */
+    const char *text;   /* NDJSON: borrowed until closed */
     size_t text_n;
 };
 
@@ -104,10 +98,11 @@ bool codec_batch_open(const char *text, size_t n, bool ndjson, const char *model
                       struct problem *problem);
 
 /**
- * Checks every list by the rules of a model's space and keeps its payload. @param items  out: items
- * in all lists.
+ * Checks every list by the rules of the batch's model and keeps its payload.
+ *
+ * @param list   used while it reads. @param items  out: items in all lists.
  */
-bool codec_batch_groups(struct codec_batch *batch, const struct rk_space *space, bool lenient,
+bool codec_batch_groups(struct codec_batch *batch, const struct list_rules *rules,
                         struct list *list, int64_t *items, struct problem *problem);
 void codec_batch_close(struct codec_batch *batch);
 
@@ -138,11 +133,11 @@ RK_MUST_CHECK enum rk_status codec_entry_parse(enum rk_side side, const char *id
 /* ---- stored payloads ---- */
 
 /**
- * Parses what codec accepted and the store kept: a ranking's request or a batch's list. Close the
- * document even on false.
+ * Reads what codec accepted and the store kept, a ranking's request or a batch's list, with the
+ * list's own memory.
  */
 bool codec_stored_list(const char *text, size_t n, const struct rk_space *space, bool labelled,
-                       struct json_document *document, struct list *list, struct problem *problem);
+                       struct list *list, struct problem *problem);
 
 /* An item of a stored ranking as it was shown. */
 struct codec_served {

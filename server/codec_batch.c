@@ -3,15 +3,9 @@
  */
 #include "codec.h"
 #include "codec_records.h"
-#include "lines.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const batch_members[] = {"model", "batch_id", "groups", NULL};
-static const char *const group_members[] = {"user", "context", "items", NULL};
-static const char *const features_members[] = {"features", NULL};
-static const char *const entry_members[] = {"id", "features", NULL};
 
 static bool copy_text(const char *text, char **copy, struct problem *problem)
 {
@@ -20,17 +14,67 @@ static bool copy_text(const char *text, char **copy, struct problem *problem)
     return *copy != NULL || problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for a request");
 }
 
-static bool read_name(const struct json_node *root, const char *key, size_t max, char **to,
-                      struct problem *problem)
+/* ---- batches ---- */
+
+enum batch_member {
+    BATCH_MODEL,
+    BATCH_ID,
+    BATCH_GROUPS
+};
+
+static bool read_name(struct pull *pull, size_t max, char **to)
 {
-    struct json_node member;
     const char *text;
     size_t n;
 
-    if (!json_member(root, key, &member)) {
+    return pull_string(pull, 1, max, &text, &n) && copy_text(text, to, pull->problem);
+}
+
+static bool read_batch_member(struct pull *pull, const struct span *key, bool lenient,
+                              struct codec_batch *batch)
+{
+    static const char *const names[] = {"model", "batch_id", "groups", NULL};
+    const size_t member = pull_which(*key, names);
+
+    if (names[member] == NULL) {
+        return pull_unknown(pull, lenient);
+    }
+    if (pull_null(pull)) {
         return true;
     }
-    return json_as_string(&member, 1, max, &text, &n, problem) && copy_text(text, to, problem);
+    switch ((enum batch_member)member) {
+    case BATCH_MODEL:
+        return read_name(pull, STORE_NAME_MAX, &batch->model);
+    case BATCH_ID:
+        return read_name(pull, STORE_ID_MAX, &batch->batch_id);
+    case BATCH_GROUPS:
+        batch->groups = *pull; /* they wait until the model is known */
+        batch->has_groups = true;
+        return pull_skip(pull);
+    }
+    return false;
+}
+
+static bool read_batch(const char *text, size_t n, bool lenient, struct codec_batch *batch,
+                       struct problem *problem)
+{
+    struct pull pull;
+    struct span key;
+
+    if (!pull_begin(&pull, text, n, &batch->memory, problem) || !pull_object(&pull)) {
+        return false;
+    }
+    while (pull_member(&pull, &key)) {
+        if (!read_batch_member(&pull, &key, lenient, batch)) {
+            return false;
+        }
+    }
+    if (!pull_end(&pull)) {
+        return false;
+    }
+    pull_resume(&batch->groups, &pull);
+    return batch->has_groups ||
+           pull_problem(&pull, PROBLEM_VALIDATION_FAILED, "a batch needs groups");
 }
 
 bool codec_batch_open(const char *text, size_t n, bool ndjson, const char *model,
@@ -50,95 +94,56 @@ bool codec_batch_open(const char *text, size_t n, bool ndjson, const char *model
                            batch_id[0] == '\0' ? PROBLEM_VALIDATION_FAILED : PROBLEM_LIMIT_EXCEEDED,
                            "batch_id must be 1 to %d bytes", STORE_ID_MAX);
     }
-    if (ndjson) {
-        return true;
-    }
-    return json_parse(text, n, CODEC_BUDGET_BULK, &batch->document, &batch->root, problem) &&
-           json_only(&batch->root, batch_members, lenient, problem) &&
-           read_name(&batch->root, "model", STORE_NAME_MAX, &batch->model, problem) &&
-           read_name(&batch->root, "batch_id", STORE_ID_MAX, &batch->batch_id, problem);
-}
-
-static bool reserve_payloads(struct codec_batch *batch, size_t n, struct problem *problem)
-{
-    if (n > CODEC_GROUPS_MAX) {
-        return problem_set(problem, PROBLEM_LIMIT_EXCEEDED,
-                           "%zu lists, at most %d are taken in a request", n, CODEC_GROUPS_MAX);
-    }
-    batch->payload = calloc(n > 0 ? n : 1, sizeof *batch->payload);
-    batch->payload_n = calloc(n > 0 ? n : 1, sizeof *batch->payload_n);
-    return (batch->payload != NULL && batch->payload_n != NULL) ||
-           problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for %zu lists", n);
+    return ndjson || read_batch(text, n, lenient, batch, problem);
 }
 
 struct group_reader {
-    struct codec_batch *batch; /* with room for one more payload */
-    const struct rk_space *space;
-    bool lenient;
+    struct codec_batch *batch;
+    const struct list_rules *rules;
     struct list *list;
     int64_t *items;
 };
 
-/* Where ids are rows of tables, each must be one. */
-static bool check_ids(const struct codec_batch *batch, const struct list *list,
-                      const struct json_node *node, struct problem *problem)
-{
-    struct json_node items, item, user;
-    struct rk_error err = {0};
-    uint64_t key;
-
-    if (batch->users != NULL && list_key(batch->users, &list->user, &key, &err) != RK_OK) {
-        return json_problem(json_member(node, "user", &user) ? &user : node, PROBLEM_INDEX_OUTSIDE,
-                            problem, "%s", err.text);
-    }
-    for (size_t i = 0; batch->items != NULL && i < list->n_items; i++) {
-        if (list_key(batch->items, &list->item[i].entity, &key, &err) != RK_OK) {
-            (void)json_member(node, "items", &items);
-            json_element(&items, i, &item);
-            return json_problem(&item, PROBLEM_INDEX_OUTSIDE, problem, "%s", err.text);
-        }
-    }
-    return true;
-}
-
-static bool read_group(void *context, const struct json_node *node, struct problem *problem)
+static bool read_group(void *context, struct pull *pull)
 {
     const struct group_reader *reader = context;
     struct codec_batch *batch = reader->batch;
+    const char *start = pull_here(pull);
 
-    if (!json_only(node, group_members, reader->lenient, problem) ||
-        !list_read(node, reader->space, true, reader->lenient, reader->list, problem) ||
-        !check_ids(batch, reader->list, node, problem)) {
+    if (batch->n == CODEC_GROUPS_MAX) {
+        return pull_problem_around(pull, PROBLEM_LIMIT_EXCEEDED,
+                                   "has more than %d lists, the most a request may have",
+                                   CODEC_GROUPS_MAX);
+    }
+    if (!list_read(pull, reader->rules, reader->list)) {
         return false;
     }
-    batch->payload[batch->n] = json_text(node, &batch->payload_n[batch->n]);
+    batch->payload[batch->n] = pull_compact(pull, start, &batch->payload_n[batch->n]);
     if (batch->payload[batch->n] == NULL) {
-        return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for a list");
+        return pull_problem(pull, PROBLEM_OUT_OF_MEMORY, "no memory for a list");
     }
     batch->n++;
     *reader->items += (int64_t)reader->list->n_items;
     return true;
 }
 
-bool codec_batch_groups(struct codec_batch *batch, const struct rk_space *space, bool lenient,
+bool codec_batch_groups(struct codec_batch *batch, const struct list_rules *rules,
                         struct list *list, int64_t *items, struct problem *problem)
 {
-    struct group_reader group = {batch, space, lenient, list, items};
+    struct group_reader group = {batch, rules, list, items};
     const struct codec_reader reader = {read_group, &group};
-    struct json_node groups;
 
     *items = 0;
+    batch->payload = calloc(CODEC_GROUPS_MAX, sizeof *batch->payload);
+    batch->payload_n = calloc(CODEC_GROUPS_MAX, sizeof *batch->payload_n);
+    if (batch->payload == NULL || batch->payload_n == NULL) {
+        return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for a batch");
+    }
     if (batch->text != NULL) {
-        return reserve_payloads(batch, lines_count(batch->text, batch->text_n), problem) &&
-               codec_each_line(batch->text, batch->text_n, CODEC_BUDGET_BULK, &reader, problem);
+        return codec_each_line(batch->text, batch->text_n, &batch->memory, &reader, problem);
     }
-    if (!json_member(&batch->root, "groups", &groups)) {
-        return json_problem(&batch->root, PROBLEM_VALIDATION_FAILED, problem,
-                            "a batch needs groups");
-    }
-    return json_as_array(&groups, problem) &&
-           reserve_payloads(batch, json_count(&groups), problem) &&
-           codec_each_element(&groups, &reader, problem);
+    batch->groups.problem = problem;
+    return codec_each_element(&batch->groups, &reader);
 }
 
 void codec_batch_close(struct codec_batch *batch)
@@ -150,7 +155,7 @@ void codec_batch_close(struct codec_batch *batch)
     free(batch->payload_n);
     free(batch->model);
     free(batch->batch_id);
-    json_close(&batch->document);
+    pull_memory_deinit(&batch->memory);
     *batch = (struct codec_batch){0};
 }
 
@@ -186,105 +191,137 @@ struct entry_reader {
     const char *id; /* NULL: each record has its own */
     bool lenient;
     struct list *list;
-    struct codec_entries *entries; /* with room for one more */
+    struct codec_entries *entries; /* (room) */
+    size_t room;
 };
 
-static bool read_entry_id(const struct entry_reader *reader, const struct json_node *node,
-                          struct list_entity *name, struct problem *problem)
-{
-    struct json_node member;
+/* A record on its way to an entry. */
+struct entry_parts {
+    struct list_entity name;
+    struct list_entity own;
+    char *features; /* NULL: none were given */
+};
 
-    if (reader->id != NULL) {
-        *name = entity_of(reader->side, reader->id);
-        return true;
+static bool read_entry_features(const struct entry_reader *reader, struct pull *pull,
+                                struct entry_parts *parts)
+{
+    const char *start = pull_here(pull);
+    size_t n;
+
+    if (!list_read_features(pull, reader->side, NULL, reader->list, &parts->own)) {
+        return false;
     }
-    if (!json_member(node, "id", &member)) {
-        return json_problem(node, PROBLEM_VALIDATION_FAILED, problem, "an entry needs an id");
-    }
-    return list_read_id(&member, reader->side, name, problem);
+    parts->features = pull_compact(pull, start, &n);
+    return parts->features != NULL ||
+           pull_problem(pull, PROBLEM_OUT_OF_MEMORY, "no memory for an entry");
 }
 
-static bool read_entry(void *context, const struct json_node *node, struct problem *problem)
+static bool read_entry_parts(const struct entry_reader *reader, struct pull *pull,
+                             struct entry_parts *parts)
+{
+    struct span key;
+
+    if (!pull_object(pull)) {
+        return false;
+    }
+    while (pull_member(pull, &key)) {
+        const bool is_id = reader->id == NULL && span_is(key, "id");
+        const bool is_features = span_is(key, "features");
+        const bool read = !is_id && !is_features ? pull_unknown(pull, reader->lenient)
+                          : pull_null(pull)      ? true
+                          : is_id                ? list_read_id(pull, reader->side, &parts->name)
+                                                 : read_entry_features(reader, pull, parts);
+        if (!read) {
+            return false;
+        }
+    }
+    return pull_good(pull);
+}
+
+static bool read_entry(void *context, struct pull *pull)
 {
     const struct entry_reader *reader = context;
     struct codec_entries *entries = reader->entries;
-    struct json_node features;
-    struct list_entity name = {0}, own = {0};
+    struct entry_parts parts = {0};
+    struct catalogue_entry *entry = NULL;
+    bool read;
 
-    if (!json_only(node, reader->id != NULL ? features_members : entry_members, reader->lenient,
-                   problem) ||
-        !read_entry_id(reader, node, &name, problem)) {
-        return false;
+    if (entries->n == reader->room) {
+        return pull_problem_around(pull, PROBLEM_LIMIT_EXCEEDED,
+                                   "has more than %zu entries, the most a request may have",
+                                   reader->room);
     }
-    if (!json_member(node, "features", &features)) {
-        return json_problem(node, PROBLEM_VALIDATION_FAILED, problem, "an entry needs features");
+    if (reader->id != NULL) {
+        parts.name = entity_of(reader->side, reader->id);
     }
     list_reset(reader->list);
-    if (!list_read_features(&features, reader->side, NULL, reader->list, &own, problem)) {
+    read = read_entry_parts(reader, pull, &parts);
+    if (read && (parts.name.id == NULL || parts.features == NULL)) {
+        read = pull_problem(pull, PROBLEM_VALIDATION_FAILED, "an entry needs %s",
+                            parts.name.id == NULL ? "an id" : "features");
+    }
+    if (read) {
+        entry = make_entry(&parts.name, reader->list, &parts.own);
+        read = entry != NULL || pull_problem(pull, PROBLEM_OUT_OF_MEMORY, "no memory for an entry");
+    }
+    if (!read) {
+        free(parts.features);
         return false;
     }
-    entries->entry[entries->n] = make_entry(&name, reader->list, &own);
-    entries->features[entries->n] = json_text(&features, NULL);
-    entries->n++;
-    return (entries->entry[entries->n - 1] != NULL && entries->features[entries->n - 1] != NULL) ||
-           problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for an entry");
+    entries->entry[entries->n] = entry;
+    entries->features[entries->n++] = parts.features;
+    return true;
 }
 
-static bool reserve_entries(struct codec_entries *entries, size_t n, struct problem *problem)
+static bool reserve_entries(struct entry_reader *reader, size_t n, struct problem *problem)
 {
-    if (n > CODEC_ENTRIES_MAX) {
-        return problem_set(problem, PROBLEM_LIMIT_EXCEEDED,
-                           "%zu entries, at most %d are taken in a request", n, CODEC_ENTRIES_MAX);
-    }
-    entries->entry = calloc(n > 0 ? n : 1, sizeof(struct catalogue_entry *));
-    entries->features = calloc(n > 0 ? n : 1, sizeof(char *));
-    return (entries->entry != NULL && entries->features != NULL) ||
+    reader->room = n;
+    reader->entries->entry = calloc(n, sizeof(struct catalogue_entry *));
+    reader->entries->features = calloc(n, sizeof(char *));
+    return (reader->entries->entry != NULL && reader->entries->features != NULL) ||
            problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for %zu entries", n);
 }
 
 /* {"items": [...]} or {"users": [...]}. */
-static bool read_entry_array(const struct json_node *root, struct entry_reader *entry,
-                             struct problem *problem)
+static bool read_entry_array(struct pull *pull, struct entry_reader *entry)
 {
     const struct codec_reader reader = {read_entry, entry};
     const char *const name = entry->side == RK_ITEM ? "items" : "users";
-    const char *const members[] = {name, NULL};
-    struct json_node array;
+    bool given = false;
+    struct span key;
 
-    if (!json_only(root, members, entry->lenient, problem)) {
+    if (!pull_object(pull)) {
         return false;
     }
-    if (!json_member(root, name, &array)) {
-        return json_problem(root, PROBLEM_VALIDATION_FAILED, problem, "needs %s", name);
+    while (pull_member(pull, &key)) {
+        const bool wanted = span_is(key, name);
+        if (!(wanted ? codec_each_element(pull, &reader) : pull_unknown(pull, entry->lenient))) {
+            return false;
+        }
+        given = given || wanted;
     }
-    return json_as_array(&array, problem) &&
-           reserve_entries(entry->entries, json_count(&array), problem) &&
-           codec_each_element(&array, &reader, problem);
+    return pull_good(pull) &&
+           (given || pull_problem(pull, PROBLEM_VALIDATION_FAILED, "needs %s", name));
 }
 
 bool codec_entries_read(const char *text, size_t n, bool ndjson, enum rk_side side, const char *id,
                         bool lenient, struct codec_entries *entries, struct problem *problem)
 {
     struct list list = {0};
-    struct entry_reader entry = {side, id, lenient, &list, entries};
+    struct entry_reader entry = {side, id, lenient, &list, entries, 0};
     const struct codec_reader reader = {read_entry, &entry};
-    struct json_document document = {0};
-    struct json_node root;
+    struct pull pull;
     bool read;
 
     *entries = (struct codec_entries){0};
-    if (ndjson) {
-        read = reserve_entries(entries, lines_count(text, n), problem) &&
-               codec_each_line(text, n, CODEC_BUDGET_BULK, &reader, problem);
-    } else if (!json_parse(text, n, id != NULL ? CODEC_BUDGET : CODEC_BUDGET_BULK, &document, &root,
-                           problem)) {
-        read = false;
-    } else if (id != NULL) {
-        read = reserve_entries(entries, 1, problem) && read_entry(&entry, &root, problem);
-    } else {
-        read = read_entry_array(&root, &entry, problem);
+    read = reserve_entries(&entry, id != NULL ? 1 : CODEC_ENTRIES_MAX, problem);
+    if (read && ndjson) {
+        read = codec_each_line(text, n, &list.memory, &reader, problem);
+    } else if (read) {
+        read = pull_begin(&pull, text, n, &list.memory, problem) &&
+               (id != NULL ? read_entry(&entry, &pull) : read_entry_array(&pull, &entry)) &&
+               pull_end(&pull);
     }
-    json_close(&document);
     list_deinit(&list);
     return read;
 }
@@ -306,22 +343,20 @@ enum rk_status codec_entry_parse(enum rk_side side, const char *id, const char *
     const struct list_entity name = entity_of(side, id);
     struct list list = {0};
     struct list_entity own = {0};
-    struct json_document document = {0};
-    struct json_node root;
     struct problem problem = {0};
     struct catalogue_entry *made = NULL;
+    struct pull pull;
 
     if (name.id_n > LIST_ID_MAX) {
         return rk_fail(err, RK_CORRUPT, "a stored id has %zu bytes", name.id_n);
     }
-    if (json_parse(features, strlen(features), CODEC_BUDGET_BULK, &document, &root, &problem) &&
-        list_read_features(&root, side, NULL, &list, &own, &problem)) {
+    if (pull_begin(&pull, features, strlen(features), &list.memory, &problem) &&
+        list_read_features(&pull, side, NULL, &list, &own) && pull_end(&pull)) {
         made = make_entry(&name, &list, &own);
         if (made == NULL) {
             problem_set(&problem, PROBLEM_OUT_OF_MEMORY, "no memory for an entry");
         }
     }
-    json_close(&document);
     list_deinit(&list);
     if (made == NULL) {
         return problem_stored(&problem, err, "the features of \"%s\"", id);

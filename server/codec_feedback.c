@@ -3,7 +3,7 @@
  */
 #include "codec.h"
 #include "codec_records.h"
-#include "lines.h"
+#include "grow.h"
 
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
@@ -16,7 +16,15 @@
 
 static const char *const event_members[] = {"event_id", "ranking_id", "item_id", "type",
                                             "value",    "time",       NULL};
-static const char *const events_members[] = {"events", NULL};
+
+enum event_member {
+    EVENT_ID,
+    EVENT_RANKING_ID,
+    EVENT_ITEM_ID,
+    EVENT_TYPE,
+    EVENT_VALUE,
+    EVENT_TIME
+};
 
 static bool digits(const char **at, int n, int min, int max, int *number)
 {
@@ -110,44 +118,26 @@ bool codec_time(const char *text, int64_t *unix_ms)
     return true;
 }
 
-static bool read_time(const struct json_node *node, int64_t *event_ms, struct problem *problem)
+static bool read_time(struct pull *pull, int64_t *event_ms)
 {
-    struct json_node member;
     const char *text;
     size_t n;
 
-    *event_ms = INT64_MIN;
-    if (!json_member(node, "time", &member)) {
-        return true;
-    }
-    if (!json_as_string(&member, 1, 64, &text, &n, problem)) {
-        return false;
-    }
-    return codec_time(text, event_ms) ||
-           json_problem(&member, PROBLEM_VALIDATION_FAILED, problem, "must be an RFC 3339 time");
+    return pull_string(pull, 1, 64, &text, &n) &&
+           (codec_time(text, event_ms) ||
+            pull_problem(pull, PROBLEM_VALIDATION_FAILED, "must be an RFC 3339 time"));
 }
 
-static bool copy_text(const struct json_node *node, size_t max, char *to, struct problem *problem)
+static bool copy_text(struct pull *pull, size_t max, char *to)
 {
-    const char *text;
-    size_t n;
+    struct span span;
 
-    if (!json_as_string(node, 1, max, &text, &n, problem)) {
+    if (!pull_span(pull, 1, max, &span)) {
         return false;
     }
-    memcpy(to, text, n + 1);
+    memcpy(to, span.at, span.n);
+    to[span.n] = '\0';
     return true;
-}
-
-static bool read_required(const struct json_node *node, const char *key, size_t max, char *to,
-                          struct problem *problem)
-{
-    struct json_node member;
-
-    if (!json_member(node, key, &member)) {
-        return json_problem(node, PROBLEM_VALIDATION_FAILED, problem, "an event needs %s", key);
-    }
-    return copy_text(&member, max, to, problem);
 }
 
 /*
@@ -171,98 +161,188 @@ static bool make_id(const struct store_event *event, char *id, struct problem *p
     return true;
 }
 
-static bool read_value(const struct json_node *node, double *value, struct problem *problem)
+static bool read_value(struct pull *pull, double *value)
 {
-    struct json_node member;
-
-    if (!json_member(node, "value", &member)) {
-        *value = 1;
-        return true;
-    }
-    if (!json_as_number(&member, 0, CODEC_VALUE_MAX, value, problem)) {
+    if (!pull_number(pull, 0, CODEC_VALUE_MAX, value)) {
         return false;
     }
     *value += 0.0; /* -0 is 0, in ids too */
     return true;
 }
 
+/* An event's texts are where its row says. */
+static void point(struct store_event *event, const struct codec_event_text *text)
+{
+    event->event_id = text->event_id;
+    event->ranking_id = text->ranking_id;
+    event->item_id = text->item_id;
+    event->type = text->type;
+}
+
 struct event_reader {
-    struct codec_feedback *feedback; /* with room for one more */
+    struct codec_feedback *feedback;
+    size_t cap_event, cap_text;
     bool lenient;
 };
 
-static bool read_event(void *context, const struct json_node *node, struct problem *problem)
+static bool read_event_member(struct pull *pull, size_t member, bool lenient,
+                              struct store_event *event, struct codec_event_text *text)
 {
-    const struct event_reader *reader = context;
-    struct store_event *event = &reader->feedback->event[reader->feedback->n];
-    struct codec_event_text *text = &reader->feedback->text[reader->feedback->n];
-    struct json_node id;
+    if (event_members[member] == NULL) {
+        return pull_unknown(pull, lenient);
+    }
+    if (pull_null(pull)) {
+        return true;
+    }
+    switch ((enum event_member)member) {
+    case EVENT_ID:
+        return copy_text(pull, STORE_ID_MAX, text->event_id);
+    case EVENT_RANKING_ID:
+        return copy_text(pull, STORE_ID_MAX, text->ranking_id);
+    case EVENT_ITEM_ID:
+        return copy_text(pull, STORE_ID_MAX, text->item_id);
+    case EVENT_TYPE:
+        return copy_text(pull, CODEC_TYPE_MAX, text->type);
+    case EVENT_VALUE:
+        return read_value(pull, &event->value);
+    case EVENT_TIME:
+        return read_time(pull, &event->event_ms);
+    }
+    return false;
+}
 
-    *event = (struct store_event){.event_id = text->event_id,
-                                  .ranking_id = text->ranking_id,
-                                  .item_id = text->item_id,
-                                  .type = text->type};
-    if (!json_only(node, event_members, reader->lenient, problem) ||
-        !read_required(node, "ranking_id", STORE_ID_MAX, text->ranking_id, problem) ||
-        !read_required(node, "item_id", STORE_ID_MAX, text->item_id, problem) ||
-        !read_required(node, "type", CODEC_TYPE_MAX, text->type, problem) ||
-        !read_value(node, &event->value, problem) || !read_time(node, &event->event_ms, problem)) {
+/* What an event needs is there; the place is the event. */
+static bool is_whole(struct pull *pull, const struct codec_event_text *text)
+{
+    const char *missing = text->ranking_id[0] == '\0' ? "ranking_id"
+                          : text->item_id[0] == '\0'  ? "item_id"
+                          : text->type[0] == '\0'     ? "type"
+                                                      : NULL;
+
+    return missing == NULL ||
+           pull_problem(pull, PROBLEM_VALIDATION_FAILED, "an event needs %s", missing);
+}
+
+/* Room for one more event; what points into the texts is set when all are there. */
+static bool reserve(struct pull *pull, struct event_reader *reader)
+{
+    struct codec_feedback *feedback = reader->feedback;
+
+    if (feedback->n == CODEC_EVENTS_MAX) {
+        return pull_problem_around(pull, PROBLEM_LIMIT_EXCEEDED,
+                                   "has more than %d events, the most a request may have",
+                                   CODEC_EVENTS_MAX);
+    }
+    return (grow_reserve(&feedback->event, &reader->cap_event, feedback->n + 1) &&
+            grow_reserve(&feedback->text, &reader->cap_text, feedback->n + 1)) ||
+           pull_problem(pull, PROBLEM_OUT_OF_MEMORY, "no memory for %zu events", feedback->n + 1);
+}
+
+/* The members of an event whose object was entered; the first key, where there is one, is known. */
+static bool read_members(struct pull *pull, struct span key, bool has_key, bool lenient,
+                         struct store_event *event, struct codec_event_text *text)
+{
+    *event = (struct store_event){.value = 1, .event_ms = INT64_MIN};
+    *text = (struct codec_event_text){0};
+    for (; has_key; has_key = pull_member(pull, &key)) {
+        if (!read_event_member(pull, pull_which(key, event_members), lenient, event, text)) {
+            return false;
+        }
+    }
+    return pull_good(pull) && is_whole(pull, text);
+}
+
+static bool add_event(struct pull *pull, struct span key, bool has_key, struct event_reader *reader)
+{
+    struct codec_feedback *feedback = reader->feedback;
+    struct store_event *event;
+    struct codec_event_text *text;
+
+    if (!reserve(pull, reader)) {
         return false;
     }
-    event->item_hash = list_id_hash(RK_ITEM, text->item_id, strlen(text->item_id));
-    reader->feedback->n++;
-    return json_member(node, "event_id", &id)
-               ? copy_text(&id, STORE_ID_MAX, text->event_id, problem)
-               : make_id(event, text->event_id, problem);
-}
-
-static bool reserve(struct codec_feedback *feedback, size_t n, struct problem *problem)
-{
-    if (n > CODEC_EVENTS_MAX) {
-        return problem_set(problem, PROBLEM_LIMIT_EXCEEDED,
-                           "%zu events, at most %d are taken in a request", n, CODEC_EVENTS_MAX);
+    event = &feedback->event[feedback->n];
+    text = &feedback->text[feedback->n];
+    if (!read_members(pull, key, has_key, reader->lenient, event, text)) {
+        return false;
     }
-    feedback->event = calloc(n > 0 ? n : 1, sizeof *feedback->event);
-    feedback->text = calloc(n > 0 ? n : 1, sizeof *feedback->text);
-    return (feedback->event != NULL && feedback->text != NULL) ||
-           problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for %zu events", n);
+    point(event, text);
+    feedback->n++;
+    event->item_hash = list_id_hash(RK_ITEM, text->item_id, strlen(text->item_id));
+    return text->event_id[0] != '\0' || make_id(event, text->event_id, pull->problem);
 }
 
-static bool read_body(const struct json_node *root, struct event_reader *event,
-                      struct problem *problem)
+static bool read_event(void *context, struct pull *pull)
+{
+    struct span key = {0};
+
+    if (!pull_object(pull)) {
+        return false;
+    }
+    const bool has_key = pull_member(pull, &key);
+    return pull_good(pull) && add_event(pull, key, has_key, context);
+}
+
+/* {"events": [...]}, after that key. */
+static bool read_events(struct pull *pull, struct event_reader *event)
 {
     const struct codec_reader reader = {read_event, event};
-    struct json_node events;
+    struct span key;
 
-    if (!json_as_object(root, problem)) {
+    if (!codec_each_element(pull, &reader)) {
         return false;
     }
-    if (!json_member(root, "events", &events)) {
-        return reserve(event->feedback, 1, problem) && read_event(event, root, problem);
+    while (pull_member(pull, &key)) {
+        if (!pull_unknown(pull, event->lenient)) {
+            return false;
+        }
     }
-    return json_only(root, events_members, event->lenient, problem) &&
-           json_as_array(&events, problem) &&
-           reserve(event->feedback, json_count(&events), problem) &&
-           codec_each_element(&events, &reader, problem);
+    return pull_good(pull);
+}
+
+/* One event, or an object of events: the first key that is known says which. */
+static bool read_body(struct pull *pull, struct event_reader *event)
+{
+    struct span key = {0};
+    bool has_key;
+
+    if (!pull_object(pull)) {
+        return false;
+    }
+    has_key = pull_member(pull, &key);
+    while (has_key && event->lenient && !span_is(key, "events") &&
+           event_members[pull_which(key, event_members)] == NULL) {
+        if (!pull_skip(pull)) {
+            return false;
+        }
+        has_key = pull_member(pull, &key);
+    }
+    if (!pull_good(pull)) {
+        return false;
+    }
+    return has_key && span_is(key, "events") ? read_events(pull, event)
+                                             : add_event(pull, key, has_key, event);
 }
 
 bool codec_feedback_read(const char *text, size_t n, bool ndjson, bool lenient,
-                         struct codec_feedback *feedback, struct problem *problem)
+                         struct pull_memory *memory, struct codec_feedback *feedback,
+                         struct problem *problem)
 {
-    struct event_reader event = {feedback, lenient};
+    struct event_reader event = {.feedback = feedback, .lenient = lenient};
     const struct codec_reader reader = {read_event, &event};
-    struct json_document document = {0};
-    struct json_node root;
+    struct pull pull;
     bool read;
 
     *feedback = (struct codec_feedback){0};
     if (ndjson) {
-        return reserve(feedback, lines_count(text, n), problem) &&
-               codec_each_line(text, n, CODEC_BUDGET, &reader, problem);
+        read = codec_each_line(text, n, memory, &reader, problem);
+    } else {
+        read = pull_begin(&pull, text, n, memory, problem) && read_body(&pull, &event) &&
+               pull_end(&pull);
     }
-    read = json_parse(text, n, CODEC_BUDGET, &document, &root, problem) &&
-           read_body(&root, &event, problem);
-    json_close(&document);
+    for (size_t i = 0; i < feedback->n; i++) {
+        point(&feedback->event[i], &feedback->text[i]);
+    }
     return read;
 }
 

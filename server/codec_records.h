@@ -5,30 +5,28 @@
 #ifndef RANKD_SERVER_CODEC_RECORDS_H
 #define RANKD_SERVER_CODEC_RECORDS_H
 
-#include "json.h"
 #include "problem.h"
+#include "pull.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Takes the records of a body one by one; false, with the problem filled, ends the walk. */
+/* Reads the records of a body one by one; false, with the problem filled, ends the walk. */
 struct codec_reader {
-    bool (*read)(void *context, const struct json_node *record, struct problem *problem);
+    bool (*read)(void *context, struct pull *pull);
     void *context;
 };
 
 /**
- * Parses every line and hands it to the reader as a record whose pointer is "/<number>". Its
- * document ends with the call: one line's tree is in memory at a time.
+ * Hands every line to the reader as a record whose pointer is "/<number>". What it kept in the
+ * memory ends with the call.
  *
- * @param budget  heap bytes the tree of one line may take, as json_parse.
  * @return false with the place: "/<number>", and for broken JSON the line in the text.
  */
-bool codec_each_line(const char *text, size_t n, size_t budget, const struct codec_reader *reader,
-                     struct problem *problem);
+bool codec_each_line(const char *text, size_t n, struct pull_memory *memory,
+                     const struct codec_reader *reader, struct problem *problem);
 
-/** Hands every element of an array to the same reader. @pre node is an array. */
-bool codec_each_element(const struct json_node *node, const struct codec_reader *reader,
-                        struct problem *problem);
+/** Hands every element of an array, which stands next, to the same reader. */
+bool codec_each_element(struct pull *pull, const struct codec_reader *reader);
 
 #endif

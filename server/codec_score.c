@@ -8,66 +8,74 @@
 
 #define TOP_K_MAX (((int64_t)1 << 53) - 1)
 
-static const char *const score_members[] = {"model",   "ranking_id", "user",    "context", "items",
-                                            "exclude", "top_k",      "explain", "log",     NULL};
+static const char *const score_members[] = {LIST_MEMBERS, "exclude", "model", "ranking_id",
+                                            "top_k",      "explain", "log",   NULL};
 
-static bool read_text(const struct json_node *node, const char *key, size_t max, const char **text,
-                      struct problem *problem)
+enum score_member {
+    SCORE_EXCLUDE = LIST_OTHER,
+    SCORE_MODEL,
+    SCORE_RANKING_ID,
+    SCORE_TOP_K,
+    SCORE_EXPLAIN,
+    SCORE_LOG
+};
+
+/* A request while it is read. */
+struct score_reader {
+    const struct list_rules *rules;
+    struct list *list;
+    struct codec_score *score;
+    struct pull exclude; /* which waits for the items */
+    bool has_exclude;
+};
+
+static bool read_score_member(struct pull *pull, size_t member, struct score_reader *reader)
 {
-    struct json_node member;
+    struct codec_score *score = reader->score;
     size_t n;
 
-    return !json_member(node, key, &member) || json_as_string(&member, 1, max, text, &n, problem);
-}
-
-static bool read_flag(const struct json_node *node, const char *key, bool *flag,
-                      struct problem *problem)
-{
-    struct json_node member;
-
-    return !json_member(node, key, &member) || json_as_boolean(&member, flag, problem);
-}
-
-bool codec_score_open(const char *text, size_t n, bool lenient, struct codec_score *score,
-                      struct problem *problem)
-{
-    struct json_node member;
-
-    *score = (struct codec_score){.model = "default", .top_k = INT64_MAX, .log = true};
-    return json_parse(text, n, CODEC_BUDGET, &score->document, &score->root, problem) &&
-           json_only(&score->root, score_members, lenient, problem) &&
-           read_text(&score->root, "model", STORE_NAME_MAX, &score->model, problem) &&
-           read_text(&score->root, "ranking_id", STORE_ID_MAX, &score->ranking_id, problem) &&
-           (!json_member(&score->root, "top_k", &member) ||
-            json_as_integer(&member, 1, TOP_K_MAX, &score->top_k, problem)) &&
-           read_flag(&score->root, "explain", &score->explain, problem) &&
-           read_flag(&score->root, "log", &score->log, problem);
+    if (member < LIST_OTHER || score_members[member] == NULL) {
+        return list_read_member(pull, member < LIST_OTHER ? (enum list_member)member : LIST_OTHER,
+                                reader->rules, reader->list);
+    }
+    if (pull_null(pull)) {
+        return true;
+    }
+    switch ((enum score_member)member) {
+    case SCORE_EXCLUDE:
+        reader->exclude = *pull;
+        reader->has_exclude = true;
+        return pull_skip(pull);
+    case SCORE_MODEL:
+        return pull_string(pull, 1, STORE_NAME_MAX, &score->model, &n);
+    case SCORE_RANKING_ID:
+        return pull_string(pull, 1, STORE_ID_MAX, &score->ranking_id, &n);
+    case SCORE_TOP_K:
+        return pull_integer(pull, 1, TOP_K_MAX, &score->top_k);
+    case SCORE_EXPLAIN:
+        return pull_boolean(pull, &score->explain);
+    case SCORE_LOG:
+        return pull_boolean(pull, &score->log);
+    }
+    return false;
 }
 
 /* Marks the excluded items; ids that are not in the list are nothing to leave out. */
-static bool read_exclude(const struct json_node *root, const struct list *list, bool *excluded,
-                         struct problem *problem)
+static bool read_exclude(struct pull *pull, const struct list *list, bool *excluded)
 {
-    struct json_node node;
-    size_t n;
+    size_t n = 0;
 
-    if (!json_member(root, "exclude", &node)) {
-        return true;
-    }
-    if (!json_as_array(&node, problem)) {
+    if (!pull_array(pull)) {
         return false;
     }
-    n = json_count(&node);
-    if (n > CODEC_ENTRIES_MAX) {
-        return json_problem(&node, PROBLEM_LIMIT_EXCEEDED, problem, "has more than %d ids",
-                            CODEC_ENTRIES_MAX);
-    }
-    for (size_t i = 0; i < n; i++) {
-        struct json_node element;
+    for (; pull_element(pull); n++) {
         const char *id;
         size_t length, item;
-        json_element(&node, i, &element);
-        if (!json_as_string(&element, 1, LIST_ID_MAX, &id, &length, problem)) {
+        if (n == CODEC_ENTRIES_MAX) {
+            return pull_problem_around(pull, PROBLEM_LIMIT_EXCEEDED, "has more than %d ids",
+                                       CODEC_ENTRIES_MAX);
+        }
+        if (!pull_string(pull, 1, LIST_ID_MAX, &id, &length)) {
             return false;
         }
         item = list_find(list, id);
@@ -75,82 +83,117 @@ static bool read_exclude(const struct json_node *root, const struct list *list, 
             excluded[item] = true;
         }
     }
-    return true;
+    return pull_good(pull);
 }
 
-bool codec_score_list(const struct codec_score *score, const struct rk_space *space, bool lenient,
-                      struct list *list, uint32_t *which, size_t *n_which, struct problem *problem)
+/* The items that may be shown: those not excluded. */
+static bool choose_items(struct pull *pull, struct score_reader *reader)
 {
+    struct codec_score *score = reader->score;
     bool excluded[LIST_ITEMS_MAX] = {false};
 
-    *n_which = 0;
-    if (!list_read(&score->root, space, false, lenient, list, problem) ||
-        !read_exclude(&score->root, list, excluded, problem)) {
-        return false;
+    if (reader->has_exclude) {
+        pull_resume(&reader->exclude, pull);
+        if (!read_exclude(&reader->exclude, reader->list, excluded)) {
+            return false;
+        }
     }
-    for (size_t i = 0; i < list->n_items; i++) {
+    for (size_t i = 0; i < reader->list->n_items; i++) {
         if (!excluded[i]) {
-            which[(*n_which)++] = (uint32_t)i;
+            score->which[score->n++] = (uint32_t)i;
         }
     }
     return true;
 }
 
-void codec_score_close(struct codec_score *score)
+bool codec_score_read(const char *text, size_t n, const struct list_rules *rules, struct list *list,
+                      struct codec_score *score, struct problem *problem)
 {
-    json_close(&score->document);
+    struct score_reader reader = {.rules = rules, .list = list, .score = score};
+    struct pull pull;
+    struct span key;
+
+    score->model = "default";
+    score->ranking_id = NULL;
+    score->top_k = INT64_MAX;
+    score->explain = false;
+    score->log = true;
+    score->n = 0;
+    if (!list_begin(list, problem) || !pull_begin(&pull, text, n, &list->memory, problem) ||
+        !pull_object(&pull)) {
+        return false;
+    }
+    while (pull_member(&pull, &key)) {
+        if (!read_score_member(&pull, pull_which(key, score_members), &reader)) {
+            return false;
+        }
+    }
+    return list_end(&pull, list) && pull_end(&pull) && choose_items(&pull, &reader);
 }
 
 bool codec_stored_list(const char *text, size_t n, const struct rk_space *space, bool labelled,
-                       struct json_document *document, struct list *list, struct problem *problem)
+                       struct list *list, struct problem *problem)
 {
-    struct json_node root;
+    /* Lenient: what was let in by ?lenient=1 was kept as it was. */
+    const struct list_rules rules = {.features = space, .labelled = labelled, .lenient = true};
+    struct pull pull;
 
-    *document = (struct json_document){0};
-    /* Lenient: what was let in by ?lenient=1 was kept as it was. So is the budget: any body's. */
-    return json_parse(text, n, CODEC_BUDGET_BULK, document, &root, problem) &&
-           json_as_object(&root, problem) && list_read(&root, space, labelled, true, list, problem);
+    return pull_begin(&pull, text, n, &list->memory, problem) && list_read(&pull, &rules, list) &&
+           pull_end(&pull);
 }
 
-/* Scores are float32 in as many digits as tell them apart. */
-static bool read_served(const struct json_node *node, struct codec_served *item,
-                        struct problem *problem)
-{
-    struct json_node member;
-    double score, ctr = (double)NAN;
-    size_t length;
+enum served_member {
+    SERVED_ID,
+    SERVED_SCORE,
+    SERVED_CTR
+};
 
-    if (!json_as_object(node, problem) || !json_member(node, "id", &member) ||
-        !json_as_string(&member, 1, LIST_ID_MAX, &item->id, &length, problem) ||
-        !json_member(node, "score", &member) ||
-        !json_as_number(&member, -FLT_MAX, FLT_MAX, &score, problem) ||
-        (json_member(node, "ctr", &member) && !json_as_number(&member, 0, 1, &ctr, problem))) {
+/* Scores are float32 in as many digits as tell them apart. */
+static bool read_served(struct pull *pull, struct codec_served *item)
+{
+    static const char *const names[] = {"id", "score", "ctr", NULL};
+    double score = (double)NAN, ctr = (double)NAN;
+    struct span key;
+    size_t n;
+
+    if (!pull_object(pull)) {
         return false;
+    }
+    while (pull_member(pull, &key)) {
+        const size_t member = pull_which(key, names);
+        const bool read = member == SERVED_ID ? pull_string(pull, 1, LIST_ID_MAX, &item->id, &n)
+                          : member == SERVED_SCORE
+                              ? pull_number(pull, (double)-FLT_MAX, (double)FLT_MAX, &score)
+                          : member == SERVED_CTR ? pull_number(pull, 0, 1, &ctr)
+                                                 : pull_skip(pull);
+        if (!read) {
+            return false;
+        }
     }
     item->score = (float)score;
     item->ctr = (float)ctr;
-    return true;
+    return pull_good(pull) &&
+           ((item->id != NULL && !isnan(score)) ||
+            pull_problem(pull, PROBLEM_VALIDATION_FAILED, "a served item has an id and a score"));
 }
 
 enum rk_status codec_served_each(const char *served, size_t n,
                                  void (*each)(void *context, const struct codec_served *item),
                                  void *context, struct rk_error *err)
 {
-    struct json_document document = {0};
-    struct json_node root, node;
+    struct pull_memory memory = {0};
     struct problem problem = {0};
-    bool read = json_parse(served, n, CODEC_BUDGET, &document, &root, &problem) &&
-                json_as_array(&root, &problem);
-    const size_t count = read ? json_count(&root) : 0;
+    struct pull pull;
+    bool read = pull_begin(&pull, served, n, &memory, &problem) && pull_array(&pull);
 
-    for (size_t i = 0; i < count && read; i++) {
-        struct codec_served item = {.rank = i + 1};
-        json_element(&root, i, &node);
-        read = read_served(&node, &item, &problem);
+    for (size_t rank = 1; read && pull_element(&pull); rank++) {
+        struct codec_served item = {.rank = rank};
+        read = read_served(&pull, &item);
         if (read) {
             each(context, &item);
         }
     }
-    json_close(&document);
+    read = pull_end(&pull);
+    pull_memory_deinit(&memory);
     return read ? RK_OK : problem_stored(&problem, err, "the served items");
 }

@@ -38,7 +38,6 @@ static bool reserve_groups(struct cut *cut)
 
 /* A list of the log on its way to a group, while the store is asked for more. */
 struct kept {
-    struct json_document document;
     int64_t seq;
     int64_t time_ms; /* when what made it learnable arrived */
     int64_t catalogue_seq;
@@ -102,12 +101,11 @@ static enum rk_status add_group(const struct cutting *c, const struct kept *kept
 
 /* Parses a stored list into cut->list. */
 static enum rk_status parse(const struct cutting *c, const char *text, size_t n, bool labelled,
-                            struct kept *kept, struct rk_error *err)
+                            struct rk_error *err)
 {
     struct problem problem = {0};
 
-    return codec_stored_list(text, n, &c->config->model.features, labelled, &kept->document,
-                             &c->cut->list, &problem)
+    return codec_stored_list(text, n, &c->config->model.features, labelled, &c->cut->list, &problem)
                ? RK_OK
                : problem_stored(&problem, err, "the list");
 }
@@ -116,7 +114,7 @@ static enum rk_status parse(const struct cutting *c, const char *text, size_t n,
 static enum rk_status add_labelled(const struct cutting *c, const char *text, size_t n,
                                    struct kept *kept, struct rk_error *err)
 {
-    const enum rk_status status = parse(c, text, n, true, kept, err);
+    const enum rk_status status = parse(c, text, n, true, err);
 
     if (status != RK_OK) {
         return status;
@@ -144,10 +142,8 @@ enum rk_status cut_list(struct store *store, const struct cut_terms *terms,
     const struct cutting cutting = {
         .store = store, .terms = terms, .config = terms->config, .cut = cut};
     struct kept kept = {.seq = text->name, .catalogue_seq = text->catalogue_seq};
-    const enum rk_status status = add_labelled(&cutting, text->text, text->n, &kept, err);
 
-    json_close(&kept.document);
-    return status;
+    return add_labelled(&cutting, text->text, text->n, &kept, err);
 }
 
 /* ---- rankings ---- */
@@ -288,7 +284,7 @@ static enum rk_status add_ranking(const struct cutting *c, enum source source, s
             kept->time_ms = ranking.time_ms + cut_window_ms(c->terms, kept->seq);
             end_ms = at_once ? INT64_MAX : kept->time_ms;
         }
-        status = parse(c, ranking.request, ranking.request_n, false, kept, err);
+        status = parse(c, ranking.request, ranking.request_n, false, err);
     }
     if (status == RK_OK) {
         status = read_labels(c, kept->seq, end_ms, &changed, err);
@@ -324,7 +320,6 @@ static enum rk_status add(const struct cutting *c, enum source source, int64_t s
         own = (struct rk_error){0};
         status = add_ranking(c, source, &kept, &own);
     }
-    json_close(&kept.document);
     if (status == RK_IO || status == RK_NOMEM) {
         return rk_fail(err, status, "%s", own.text);
     }

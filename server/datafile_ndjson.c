@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-static const char *const members[] = {"user", "context", "items", NULL};
-
 struct ndjson {
     struct datafile_reader *reader;
     struct list list;
@@ -34,22 +32,18 @@ static enum rk_status refuse(const struct problem *problem, struct rk_error *err
 static enum rk_status read_list(struct ndjson *ndjson, struct rk_error *err)
 {
     const struct datafile_lines *lines = &ndjson->reader->lines;
-    const struct rk_space *space = &ndjson->reader->options->config->features;
-    const size_t budget = CODEC_JSON_FACTOR * (lines->length + ((size_t)1 << 20));
-    struct json_document document = {0};
+    const struct list_rules rules = {.features = &ndjson->reader->options->config->features,
+                                     .labelled = true};
+    struct list *list = &ndjson->list;
     struct problem problem = {0};
-    struct json_node root;
-    const bool read = json_parse(lines->text, lines->length, budget, &document, &root, &problem) &&
-                      json_as_object(&root, &problem) &&
-                      json_only(&root, members, false, &problem) &&
-                      list_read(&root, space, true, false, &ndjson->list, &problem);
+    struct pull pull;
     size_t where;
-    const enum rk_status status =
-        read ? datafile_add_list(ndjson->reader, &ndjson->list, &where, err)
-             : refuse(&problem, err);
 
-    json_close(&document);
-    return status;
+    if (!pull_begin(&pull, lines->text, lines->length, &list->memory, &problem) ||
+        !list_read(&pull, &rules, list) || !pull_end(&pull)) {
+        return refuse(&problem, err);
+    }
+    return datafile_add_list(ndjson->reader, list, &where, err);
 }
 
 enum rk_status datafile_read_ndjson(struct datafile_reader *reader, struct rk_error *err)

@@ -6,6 +6,7 @@
 #include "json.h"
 
 #include "emit.h"
+#include "pointer.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -382,46 +383,18 @@ bool json_as_boolean(const struct json_node *node, bool *boolean, struct problem
     return true;
 }
 
-/*
- * One token of a pointer, escaped (RFC 6901, 3). Returns its length, or 0 and *out as it was where
- * it does not fit.
- */
-static size_t write_token(char *out, size_t size, const char *key)
-{
-    size_t n = 1;
-    for (; *key != '\0'; key++) {
-        bool special = *key == '~' || *key == '/';
-        if (n + (special ? 2 : 1) >= size) {
-            return 0;
-        }
-        out[n++] = special ? '~' : *key;
-        if (special) {
-            out[n++] = *key == '~' ? '0' : '1';
-        }
-    }
-    if (n >= size) {
-        return 0;
-    }
-    out[0] = '/';
-    out[n] = '\0';
-    return n;
-}
-
-/*
- * From the root down. A token that does not fit ends the pointer, which then names what the place
- * is in; the returned length is `size` from there on, so that no later token fits either.
- */
+/* From the root down. */
 static size_t write_pointer(char *out, size_t size, const struct json_node *node)
 {
-    char index[24];
+    size_t length;
+
     if (node->parent == NULL) {
         out[0] = '\0';
         return 0;
     }
-    size_t length = write_pointer(out, size, node->parent);
-    (void)snprintf(index, sizeof index, "%zu", node->index);
-    size_t n = write_token(out + length, size - length, node->key != NULL ? node->key : index);
-    return n == 0 ? size : length + n;
+    length = write_pointer(out, size, node->parent);
+    return node->key != NULL ? pointer_key(out, size, length, node->key, strlen(node->key))
+                             : pointer_index(out, size, length, node->index);
 }
 
 bool json_problem(const struct json_node *node, enum problem_kind kind, struct problem *problem,

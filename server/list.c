@@ -1,5 +1,5 @@
 /*
- * Reading lists from JSON nodes: user, context and items, with every limit checked where it is met.
+ * Reading lists: user, context and items, with every limit checked where it is met.
  */
 #include "list.h"
 
@@ -10,15 +10,14 @@
 
 #define WEIGHT_MAX 1e6
 
-static const char *const entity_members[] = {"id", "features", NULL};
-static const char *const labelled_members[] = {"id",     "features", "label",
-                                               "weight", "teacher",  NULL};
+static const char *const list_members[] = {LIST_MEMBERS, NULL};
 
 void list_deinit(struct list *list)
 {
     free(list->item);
     free(list->feature);
     free(list->set);
+    pull_memory_deinit(&list->memory);
     *list = (struct list){0};
 }
 
@@ -26,8 +25,10 @@ void list_reset(struct list *list)
 {
     list->user = list->context = (struct list_entity){0};
     list->n_items = 0;
+    list->has_items = false;
     list->n_taught = 0;
     list->n_features = 0;
+    memset(list->name, 0, sizeof list->name);
 }
 
 uint64_t list_id_hash(enum rk_side side, const char *id, size_t n)
@@ -63,124 +64,130 @@ enum rk_status list_key(const struct rk_space *space, const struct list_entity *
     return RK_OK;
 }
 
-bool list_read_id(const struct json_node *node, enum rk_side side, struct list_entity *entity,
-                  struct problem *problem)
+bool list_read_id(struct pull *pull, enum rk_side side, struct list_entity *entity)
 {
-    if (!json_as_string(node, 1, LIST_ID_MAX, &entity->id, &entity->id_n, problem)) {
+    if (!pull_string(pull, 1, LIST_ID_MAX, &entity->id, &entity->id_n)) {
         return false;
     }
     entity->hash = list_id_hash(side, entity->id, entity->id_n);
     return true;
 }
 
-/* {"id", "features"}: both may be absent for a user. */
-static bool read_entity(const struct json_node *node, enum rk_side side,
-                        const struct rk_space *space, struct list *list, struct list_entity *entity,
-                        struct problem *problem)
+/* An id that must be a row of a table. */
+static bool read_row_id(struct pull *pull, enum rk_side side, const struct rk_space *table,
+                        struct list_entity *entity)
 {
-    struct json_node member;
+    struct rk_error err = {0};
+    uint64_t key;
 
-    entity->first = list->n_features;
-    if (json_member(node, "id", &member) && !list_read_id(&member, side, entity, problem)) {
+    return list_read_id(pull, side, entity) &&
+           (table == NULL || list_key(table, entity, &key, &err) == RK_OK ||
+            pull_problem(pull, PROBLEM_INDEX_OUTSIDE, "%s", err.text));
+}
+
+/* {"id", "features"}: both may be absent. */
+static bool read_user(struct pull *pull, const struct list_rules *rules, struct list *list)
+{
+    static const char *const names[] = {"id", "features", NULL};
+    struct list_entity *user = &list->user;
+    struct span key;
+
+    if (!pull_object(pull)) {
         return false;
     }
-    return !json_member(node, "features", &member) ||
-           list_read_features(&member, side, space, list, entity, problem);
-}
-
-static bool read_user(const struct json_node *node, const struct rk_space *space, bool lenient,
-                      struct list *list, struct problem *problem)
-{
-    struct json_node user;
-
-    if (!json_member(node, "user", &user)) {
-        return true;
+    while (pull_member(pull, &key)) {
+        const size_t which = pull_which(key, names);
+        const bool read = names[which] == NULL ? pull_unknown(pull, rules->lenient)
+                          : pull_null(pull)    ? true
+                          : which == 0
+                              ? read_row_id(pull, RK_USER, rules->users, user)
+                              : list_read_features(pull, RK_USER, rules->features, list, user);
+        if (!read) {
+            return false;
+        }
     }
-    return json_only(&user, entity_members, lenient, problem) &&
-           read_entity(&user, RK_USER, space, list, &list->user, problem);
+    return pull_good(pull);
 }
 
-static bool read_context(const struct json_node *node, const struct rk_space *space,
-                         struct list *list, struct problem *problem)
-{
-    struct json_node context;
+/* ---- items ---- */
 
-    return !json_member(node, "context", &context) ||
-           list_read_features(&context, RK_CONTEXT, space, list, &list->context, problem);
-}
+enum item_member {
+    ITEM_ID,
+    ITEM_FEATURES,
+    ITEM_LABEL,
+    ITEM_WEIGHT,
+    ITEM_TEACHER
+};
 
-static bool read_label(const struct json_node *node, struct list *list, struct list_item *item,
-                       struct problem *problem)
+static bool read_float(struct pull *pull, double min, double max, float *value)
 {
-    struct json_node member;
     double number;
 
-    if (json_member(node, "label", &member)) {
-        if (!json_as_number(&member, 0, LIST_LABEL_MAX, &number, problem)) {
-            return false;
-        }
-        item->label = (float)number;
+    if (!pull_number(pull, min, max, &number)) {
+        return false;
     }
-    if (json_member(node, "weight", &member)) {
-        if (!json_as_number(&member, 0, WEIGHT_MAX, &number, problem)) {
-            return false;
-        }
-        item->weight = (float)number;
-    }
-    if (json_member(node, "teacher", &member)) {
-        if (!json_as_number(&member, -JSON_NUMBER_MAX, JSON_NUMBER_MAX, &number, problem)) {
-            return false;
-        }
-        item->teacher = (float)number;
-        list->n_taught++;
-    }
+    *value = (float)number;
     return true;
+}
+
+static bool read_item_member(struct pull *pull, const struct span *key,
+                             const struct list_rules *rules, struct list *list,
+                             struct list_item *item)
+{
+    static const char *const labelled[] = {"id", "features", "label", "weight", "teacher", NULL};
+    static const char *const plain[] = {"id", "features", NULL};
+    const char *const *names = rules->labelled ? labelled : plain;
+    const size_t which = pull_which(*key, names);
+
+    if (names[which] == NULL) {
+        return pull_unknown(pull, rules->lenient);
+    }
+    if (pull_null(pull)) {
+        return true;
+    }
+    switch ((enum item_member)which) {
+    case ITEM_ID:
+        return read_row_id(pull, RK_ITEM, rules->items, &item->entity);
+    case ITEM_FEATURES:
+        return list_read_features(pull, RK_ITEM, rules->features, list, &item->entity);
+    case ITEM_LABEL:
+        return read_float(pull, 0, LIST_LABEL_MAX, &item->label);
+    case ITEM_WEIGHT:
+        return read_float(pull, 0, WEIGHT_MAX, &item->weight);
+    case ITEM_TEACHER:
+        list->n_taught++;
+        return read_float(pull, -JSON_NUMBER_MAX, JSON_NUMBER_MAX, &item->teacher);
+    }
+    return false;
 }
 
 /* A bare string is an item with no features of its own. */
-static bool read_item(const struct json_node *node, const struct rk_space *space, bool labelled,
-                      bool lenient, struct list *list, struct list_item *item,
-                      struct problem *problem)
+static bool read_item(struct pull *pull, const struct list_rules *rules, struct list *list,
+                      struct list_item *item)
 {
+    struct span key;
+
     *item = (struct list_item){.weight = 1.0F, .entity.first = list->n_features};
-    if (json_kind(node) == JSON_NODE_STRING) {
-        return list_read_id(node, RK_ITEM, &item->entity, problem);
+    if (pull_kind(pull) == JSON_NODE_STRING) {
+        return read_row_id(pull, RK_ITEM, rules->items, &item->entity);
     }
-    if (!json_only(node, labelled ? labelled_members : entity_members, lenient, problem) ||
-        !read_entity(node, RK_ITEM, space, list, &item->entity, problem)) {
+    if (!pull_object(pull)) {
         return false;
     }
-    if (item->entity.id == NULL) {
-        return json_problem(node, PROBLEM_VALIDATION_FAILED, problem, "an item needs an id");
-    }
-    return !labelled || read_label(node, list, item, problem);
-}
-
-/* Room for n items, and a set with at least twice as many places, empty. */
-static bool reserve_items(struct list *list, size_t n, struct problem *problem)
-{
-    size_t places = 16;
-
-    while (places < 2 * n) {
-        places *= 2;
-    }
-    if (!grow_reserve(&list->item, &list->cap_items, n)) {
-        return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for %zu items", n);
-    }
-    if (places > list->cap_set) { /* a power of two */
-        if (!grow_resize(&list->set, places)) {
-            return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for %zu items", n);
+    while (pull_member(pull, &key)) {
+        if (!read_item_member(pull, &key, rules, list, item)) {
+            return false;
         }
-        list->cap_set = places;
     }
-    memset(list->set, 0, list->cap_set * sizeof *list->set);
-    return true;
+    return pull_good(pull) &&
+           (item->entity.id != NULL ||
+            pull_problem(pull, PROBLEM_VALIDATION_FAILED, "an item needs an id"));
 }
 
 /* The place of an id in the set: where it stands, or the free place where it would. */
 static uint32_t *set_place(const struct list *list, uint64_t hash, const char *id)
 {
-    for (size_t i = hash & (list->cap_set - 1);; i = (i + 1) & (list->cap_set - 1)) {
+    for (size_t i = hash % LIST_SET;; i = (i + 1) % LIST_SET) {
         const uint32_t number = list->set[i];
         if (number == 0 || (list->item[number - 1].entity.hash == hash &&
                             strcmp(list->item[number - 1].entity.id, id) == 0)) {
@@ -197,49 +204,91 @@ size_t list_find(const struct list *list, const char *id)
     return (size_t)*set_place(list, list_id_hash(RK_ITEM, id, strlen(id)), id) - 1;
 }
 
-static bool read_items(const struct json_node *node, const struct rk_space *space, bool labelled,
-                       bool lenient, struct list *list, struct problem *problem)
+/* The item that was just read, among the others. */
+static bool add_item(struct pull *pull, struct list *list)
 {
-    struct json_node items;
-    size_t n;
+    const struct list_entity *entity = &list->item[list->n_items].entity;
+    uint32_t *place = set_place(list, entity->hash, entity->id);
 
-    if (!json_member(node, "items", &items)) {
-        return json_problem(node, PROBLEM_VALIDATION_FAILED, problem, "a list needs items");
+    if (*place != 0) {
+        return pull_problem(pull, PROBLEM_DUPLICATE_ITEM, "has the id of item %u",
+                            (unsigned)*place - 1);
     }
-    if (!json_as_array(&items, problem)) {
-        return false;
-    }
-    n = json_count(&items);
-    if (n > LIST_ITEMS_MAX) {
-        return json_problem(&items, PROBLEM_LIMIT_EXCEEDED, problem,
-                            "has %zu items, at most %d are taken", n, LIST_ITEMS_MAX);
-    }
-    if (!reserve_items(list, n, problem)) {
-        return false;
-    }
-    for (size_t i = 0; i < n; i++) {
-        struct json_node element;
-        uint32_t *place;
-        json_element(&items, i, &element);
-        if (!read_item(&element, space, labelled, lenient, list, &list->item[i], problem)) {
-            return false;
-        }
-        place = set_place(list, list->item[i].entity.hash, list->item[i].entity.id);
-        if (*place != 0) {
-            return json_problem(&element, PROBLEM_DUPLICATE_ITEM, problem, "has the id of item %u",
-                                (unsigned)*place - 1);
-        }
-        list->n_items++;
-        *place = (uint32_t)list->n_items;
-    }
+    *place = (uint32_t)++list->n_items;
     return true;
 }
 
-bool list_read(const struct json_node *node, const struct rk_space *space, bool labelled,
-               bool lenient, struct list *list, struct problem *problem)
+static bool read_items(struct pull *pull, const struct list_rules *rules, struct list *list)
+{
+    list->has_items = true;
+    if (!pull_array(pull)) {
+        return false;
+    }
+    while (pull_element(pull)) {
+        if (list->n_items == LIST_ITEMS_MAX) {
+            return pull_problem_around(pull, PROBLEM_LIMIT_EXCEEDED, "has more than %d items",
+                                       LIST_ITEMS_MAX);
+        }
+        if (!grow_reserve(&list->item, &list->cap_items, list->n_items + 1)) {
+            return pull_problem(pull, PROBLEM_OUT_OF_MEMORY, "no memory for %zu items",
+                                list->n_items + 1);
+        }
+        if (!read_item(pull, rules, list, &list->item[list->n_items]) || !add_item(pull, list)) {
+            return false;
+        }
+    }
+    return pull_good(pull);
+}
+
+/* ---- lists ---- */
+
+bool list_begin(struct list *list, struct problem *problem)
 {
     list_reset(list);
-    return read_user(node, space, lenient, list, problem) &&
-           read_context(node, space, list, problem) &&
-           read_items(node, space, labelled, lenient, list, problem);
+    if (list->set == NULL && !grow_resize(&list->set, LIST_SET)) {
+        return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for a list");
+    }
+    memset(list->set, 0, LIST_SET * sizeof *list->set);
+    return true;
+}
+
+bool list_read_member(struct pull *pull, enum list_member member, const struct list_rules *rules,
+                      struct list *list)
+{
+    if (member != LIST_OTHER && pull_null(pull)) {
+        return true;
+    }
+    switch (member) {
+    case LIST_USER:
+        return read_user(pull, rules, list);
+    case LIST_CONTEXT:
+        return list_read_features(pull, RK_CONTEXT, rules->features, list, &list->context);
+    case LIST_ITEMS:
+        return read_items(pull, rules, list);
+    case LIST_OTHER:
+        break;
+    }
+    return pull_unknown(pull, rules->lenient);
+}
+
+bool list_end(struct pull *pull, const struct list *list)
+{
+    return pull_good(pull) &&
+           (list->has_items || pull_problem(pull, PROBLEM_VALIDATION_FAILED, "a list needs items"));
+}
+
+bool list_read(struct pull *pull, const struct list_rules *rules, struct list *list)
+{
+    struct span key;
+
+    if (!list_begin(list, pull->problem) || !pull_object(pull)) {
+        return false;
+    }
+    while (pull_member(pull, &key)) {
+        const enum list_member member = (enum list_member)pull_which(key, list_members);
+        if (!list_read_member(pull, member, rules, list)) {
+            return false;
+        }
+    }
+    return list_end(pull, list);
 }

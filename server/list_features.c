@@ -1,5 +1,5 @@
 /*
- * Reading features from a JSON node: an object of names, a dense array, or {"indices", "values"}.
+ * Reading features: an object of names, a dense array, or {"indices", "values"}.
  */
 #include "grow.h"
 #include "list.h"
@@ -7,284 +7,358 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const sparse_members[] = {"indices", "values", NULL};
+/* Where features go, and by what rules. */
+struct target {
+    enum rk_side side;
+    const struct rk_space *space;
+    struct list *list;
+};
 
-/* Appends one feature, if the space takes it. */
-static bool add(const struct json_node *node, const struct rk_feature *feature,
-                const struct rk_space *space, struct list *list, struct problem *problem)
+/* Does the space take a feature? */
+static bool fits(struct pull *pull, const struct rk_space *space, const struct rk_feature *feature)
 {
     struct rk_error err = {0};
     uint32_t row;
     enum rk_status status;
 
-    if (space != NULL && space->kind == RK_INDEXED && feature->kind == RK_CATEGORY) {
-        return json_problem(node, PROBLEM_VALIDATION_FAILED, problem,
+    if (space->kind == RK_INDEXED && feature->kind == RK_CATEGORY) {
+        return pull_problem(pull, PROBLEM_VALIDATION_FAILED,
                             "a column of this model takes a number");
     }
-    status = space != NULL ? rk_space_row(space, feature, &row, &err) : RK_OK;
-    if (status != RK_OK) {
-        return json_problem(
-            node, status == RK_MISMATCH ? PROBLEM_INDEX_OUTSIDE : PROBLEM_VALIDATION_FAILED,
-            problem, "%s", err.text);
+    status = rk_space_row(space, feature, &row, &err);
+    return status == RK_OK ||
+           pull_problem(pull,
+                        status == RK_MISMATCH ? PROBLEM_INDEX_OUTSIDE : PROBLEM_VALIDATION_FAILED,
+                        "%s", err.text);
+}
+
+/* Appends one feature, if the space takes it. */
+static bool add(struct pull *pull, const struct target *to, const struct rk_feature *feature)
+{
+    struct list *list = to->list;
+
+    if (to->space != NULL && !fits(pull, to->space, feature)) {
+        return false;
     }
     if (!grow_reserve(&list->feature, &list->cap_features, list->n_features + 1)) {
-        return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for %zu features",
-                           list->n_features + 1);
+        return pull_problem(pull, PROBLEM_OUT_OF_MEMORY, "no memory for %zu features",
+                            list->n_features + 1);
     }
     list->feature[list->n_features++] = *feature;
     return true;
 }
 
-static bool read_value(const struct json_node *node, float *value, struct problem *problem)
+static bool read_value(struct pull *pull, float *value)
 {
     double number;
 
-    if (!json_as_number(node, -JSON_NUMBER_MAX, JSON_NUMBER_MAX, &number, problem)) {
+    if (!pull_number(pull, -JSON_NUMBER_MAX, JSON_NUMBER_MAX, &number)) {
         return false;
     }
     *value = (float)number;
     return true;
 }
 
-/* ["new", "sale"]: multi-hot. */
-static bool add_texts(const struct json_node *node, enum rk_side side, const struct rk_space *space,
-                      struct list *list, struct problem *problem)
-{
-    const size_t n = json_count(node);
-
-    for (size_t i = 0; i < n; i++) {
-        struct json_node element;
-        struct rk_feature feature;
-        const char *text;
-        size_t length;
-        json_element(node, i, &element);
-        if (!json_as_string(&element, 0, LIST_TEXT_MAX, &text, &length, problem)) {
-            return false;
-        }
-        feature = rk_feature_category(side, node->key, strlen(node->key), text, length, 1.0F);
-        if (!add(&element, &feature, space, list, problem)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* {"jazz": 0.7, "rock": 0.3}: weighted multi-hot. */
-static bool add_weighted(const struct json_node *node, enum rk_side side,
-                         const struct rk_space *space, struct list *list, struct problem *problem)
-{
-    struct json_iterator iterator = {0};
-    struct json_node member;
-
-    while (json_next(node, &iterator, &member)) {
-        const size_t length = strlen(member.key);
-        struct rk_feature feature;
-        float value;
-        if (json_kind(&member) == JSON_NODE_NULL) {
-            continue;
-        }
-        if (length > LIST_TEXT_MAX) {
-            return json_problem(node, PROBLEM_LIMIT_EXCEEDED, problem,
-                                "has a key of more than %d bytes", LIST_TEXT_MAX);
-        }
-        if (!read_value(&member, &value, problem)) {
-            return false;
-        }
-        feature =
-            rk_feature_category(side, node->key, strlen(node->key), member.key, length, value);
-        if (!add(&member, &feature, space, list, problem)) {
-            return false;
-        }
-    }
-    return true;
-}
+/* ---- by name ---- */
 
 /*
  * A key that was given empty still takes the place of the stored one: a feature of weight 0, which
  * no model sees, stands for it.
  */
-static bool mark_empty(const struct json_node *node, enum rk_side side,
-                       const struct rk_space *space, struct list *list, struct problem *problem)
+static bool mark_empty(struct pull *pull, const struct target *to, struct rk_name name,
+                       size_t n_before)
 {
-    const struct rk_feature nothing =
-        rk_feature_category(side, node->key, strlen(node->key), "", 0, 0.0F);
+    const struct rk_feature nothing = rk_name_category(name, "", 0, 0.0F);
 
-    return add(node, &nothing, space, list, problem);
+    return pull_good(pull) && (to->list->n_features > n_before || add(pull, to, &nothing));
+}
+
+/* ["new", "sale"]: multi-hot. */
+static bool add_texts(struct pull *pull, const struct target *to, struct rk_name name)
+{
+    const size_t n_before = to->list->n_features;
+
+    if (!pull_array(pull)) {
+        return false;
+    }
+    while (pull_element(pull)) {
+        struct rk_feature feature;
+        struct span text;
+        if (!pull_span(pull, 0, LIST_TEXT_MAX, &text)) {
+            return false;
+        }
+        feature = rk_name_category(name, text.at, text.n, 1.0F);
+        if (!add(pull, to, &feature)) {
+            return false;
+        }
+    }
+    return mark_empty(pull, to, name, n_before);
+}
+
+/* {"jazz": 0.7, "rock": 0.3}: weighted multi-hot. */
+static bool add_weighted(struct pull *pull, const struct target *to, struct rk_name name)
+{
+    const size_t n_before = to->list->n_features;
+    struct span text;
+
+    if (!pull_object(pull)) {
+        return false;
+    }
+    while (pull_member(pull, &text)) {
+        struct rk_feature feature;
+        float value;
+        if (pull_null(pull)) {
+            continue;
+        }
+        if (text.n > LIST_TEXT_MAX) {
+            return pull_problem_around(pull, PROBLEM_LIMIT_EXCEEDED,
+                                       "has a key of more than %d bytes", LIST_TEXT_MAX);
+        }
+        if (!read_value(pull, &value)) {
+            return false;
+        }
+        feature = rk_name_category(name, text.at, text.n, value);
+        if (!add(pull, to, &feature)) {
+            return false;
+        }
+    }
+    return mark_empty(pull, to, name, n_before);
+}
+
+/*
+ * The name of a key. Entities that follow each other have the same keys, which the reader then gives
+ * from the same place in the text: so each is hashed once.
+ */
+static struct rk_name name_of(const struct target *to, const struct span *key)
+{
+    struct list_name *kept = &to->list->name[((uintptr_t)key->at >> 2) % LIST_NAMES];
+
+    if (kept->at != key->at || kept->n != key->n || kept->side != to->side) {
+        *kept = (struct list_name){key->at, key->n, to->side, rk_name(to->side, key->at, key->n)};
+    }
+    return kept->name;
 }
 
 /* One member of a feature object, whatever kind of value it has. */
-static bool add_named(const struct json_node *node, enum rk_side side, const struct rk_space *space,
-                      struct list *list, struct problem *problem)
+static bool add_named(struct pull *pull, const struct target *to, const struct span *key)
 {
-    const size_t n = strlen(node->key), first = list->n_features;
+    struct rk_name name;
     struct rk_feature feature;
-    const char *text;
-    size_t length;
+    struct span text;
     float value;
     bool flag;
 
-    if (n < 1 || n > LIST_NAME_MAX) {
-        return json_problem(node->parent,
-                            n < 1 ? PROBLEM_VALIDATION_FAILED : PROBLEM_LIMIT_EXCEEDED, problem,
-                            "has a feature name that is not 1 to %d bytes", LIST_NAME_MAX);
+    if (key->n < 1 || key->n > LIST_NAME_MAX) {
+        return pull_problem_around(pull,
+                                   key->n < 1 ? PROBLEM_VALIDATION_FAILED : PROBLEM_LIMIT_EXCEEDED,
+                                   "has a feature name that is not 1 to %d bytes", LIST_NAME_MAX);
     }
-    switch (json_kind(node)) {
+    name = name_of(to, key);
+    switch (pull_kind(pull)) {
     case JSON_NODE_NULL:
-        return true;
+        return pull_null(pull);
     case JSON_NODE_BOOLEAN:
-        if (!json_as_boolean(node, &flag, problem)) {
+        if (!pull_boolean(pull, &flag)) {
             return false;
         }
-        feature = rk_feature_flag(side, node->key, n, flag ? 1.0F : 0.0F);
-        return add(node, &feature, space, list, problem);
+        feature = rk_name_flag(name, flag ? 1.0F : 0.0F);
+        return add(pull, to, &feature);
     case JSON_NODE_NUMBER:
-        if (!read_value(node, &value, problem)) {
+        if (!read_value(pull, &value)) {
             return false;
         }
-        feature = rk_feature_number(side, node->key, n, value);
-        return add(node, &feature, space, list, problem);
+        feature = rk_name_number(name, value);
+        return add(pull, to, &feature);
     case JSON_NODE_STRING:
-        if (!json_as_string(node, 0, LIST_TEXT_MAX, &text, &length, problem)) {
+        if (!pull_span(pull, 0, LIST_TEXT_MAX, &text)) {
             return false;
         }
-        feature = rk_feature_category(side, node->key, n, text, length, 1.0F);
-        return add(node, &feature, space, list, problem);
+        feature = rk_name_category(name, text.at, text.n, 1.0F);
+        return add(pull, to, &feature);
     case JSON_NODE_ARRAY:
-        return add_texts(node, side, space, list, problem) &&
-               (list->n_features > first || mark_empty(node, side, space, list, problem));
+        return add_texts(pull, to, name);
     case JSON_NODE_OBJECT:
-        return add_weighted(node, side, space, list, problem) &&
-               (list->n_features > first || mark_empty(node, side, space, list, problem));
+        return add_weighted(pull, to, name);
     }
     return false;
 }
 
-/* [0.1, 0.2]: columns 0, 1, ... */
-static bool add_dense(const struct json_node *node, const struct rk_space *space, struct list *list,
-                      struct problem *problem)
+static bool add_object(struct pull *pull, const struct target *to)
 {
-    const size_t n = json_count(node);
+    const size_t first = to->list->n_features;
+    struct span name;
 
-    if (n > LIST_COLUMNS_MAX) {
-        return json_problem(node, PROBLEM_LIMIT_EXCEEDED, problem, "has more than %d columns",
-                            LIST_COLUMNS_MAX);
+    if (!pull_object(pull)) {
+        return false;
     }
-    for (size_t i = 0; i < n; i++) {
-        struct json_node element;
-        struct rk_feature feature;
-        float value;
-        json_element(node, i, &element);
-        if (!read_value(&element, &value, problem)) {
+    while (pull_member(pull, &name)) {
+        if (!add_named(pull, to, &name)) {
             return false;
         }
-        feature = rk_feature_column((uint32_t)i, value);
-        if (!add(&element, &feature, space, list, problem)) {
-            return false;
+        if (to->list->n_features - first > LIST_FEATURES_MAX) {
+            return pull_problem_around(pull, PROBLEM_LIMIT_EXCEEDED, "has more than %d features",
+                                       LIST_FEATURES_MAX);
         }
     }
-    return true;
+    return pull_good(pull);
 }
 
-/* {"indices": [..], "values": [..]}. */
-static bool add_sparse(const struct json_node *indices, const struct json_node *values,
-                       const struct rk_space *space, struct list *list, struct problem *problem)
-{
-    const size_t n = json_count(indices);
+/* ---- columns ---- */
 
-    if (json_count(values) != n) {
-        return json_problem(values, PROBLEM_VALIDATION_FAILED, problem,
-                            "must be as long as indices");
+static bool too_many_columns(struct pull *pull)
+{
+    return pull_problem_around(pull, PROBLEM_LIMIT_EXCEEDED, "has more than %d columns",
+                               LIST_COLUMNS_MAX);
+}
+
+/* [0.1, 0.2]: columns 0, 1, ... */
+static bool add_dense(struct pull *pull, const struct target *to)
+{
+    if (!pull_array(pull)) {
+        return false;
     }
-    if (n > LIST_COLUMNS_MAX) {
-        return json_problem(indices, PROBLEM_LIMIT_EXCEEDED, problem, "has more than %d columns",
-                            LIST_COLUMNS_MAX);
+    for (uint32_t column = 0; pull_element(pull); column++) {
+        struct rk_feature feature;
+        float value;
+        if (column == LIST_COLUMNS_MAX) {
+            return too_many_columns(pull);
+        }
+        if (!read_value(pull, &value)) {
+            return false;
+        }
+        feature = rk_feature_column(column, value);
+        if (!add(pull, to, &feature)) {
+            return false;
+        }
     }
-    for (size_t i = 0; i < n; i++) {
-        struct json_node index, element;
+    return pull_good(pull);
+}
+
+/* The two arrays of the sparse form, each with a reader of its own. */
+struct sparse {
+    struct pull indices, values;
+    bool has_indices, has_values;
+    bool has_numbers; /* one of them begins with one */
+    bool has_more;    /* than nothing in them, or than them */
+};
+
+static void look_at_array(struct pull *pull, struct sparse *sparse)
+{
+    struct problem problem = {0};
+    struct pull look = *pull;
+
+    look.problem = &problem;
+    if (pull_array(&look) && pull_element(&look)) {
+        sparse->has_more = true;
+        sparse->has_numbers = sparse->has_numbers || pull_kind(&look) == JSON_NODE_NUMBER;
+    }
+}
+
+static const char *const sparse_members[] = {"indices", "values", NULL};
+
+/*
+ * Is an object of features, which begins as one could, the sparse form? Only numbers in its arrays
+ * make it so, or that there is nothing else in it: names are free. What is wrong in it is found by
+ * who reads it then.
+ */
+static bool is_sparse(const struct pull *pull, struct sparse *sparse)
+{
+    struct problem problem = {0};
+    struct pull look = *pull;
+    struct span key;
+    bool good = true;
+
+    look.problem = &problem;
+    *sparse = (struct sparse){0};
+    (void)pull_object(&look);
+    while (good && pull_member(&look, &key)) {
+        const size_t which = pull_which(key, sparse_members);
+        const bool array = pull_kind(&look) == JSON_NODE_ARRAY;
+        if (sparse_members[which] != NULL && array) {
+            *(which == 0 ? &sparse->indices : &sparse->values) = look;
+            *(which == 0 ? &sparse->has_indices : &sparse->has_values) = true;
+            look_at_array(&look, sparse);
+        } else {
+            sparse->has_more = true;
+        }
+        good = pull_skip(&look);
+    }
+    return good && sparse->has_indices && sparse->has_values &&
+           (sparse->has_numbers || !sparse->has_more);
+}
+
+/* Both arrays side by side. */
+static bool add_pairs(struct sparse *sparse, const struct target *to)
+{
+    struct pull *indices = &sparse->indices, *values = &sparse->values;
+    size_t n = 0;
+
+    if (!pull_array(indices) || !pull_array(values)) {
+        return false;
+    }
+    for (; pull_element(indices); n++) {
         struct rk_feature feature;
         int64_t column;
         float value;
-        json_element(indices, i, &index);
-        json_element(values, i, &element);
-        if (!json_as_integer(&index, INT64_MIN, INT64_MAX, &column, problem) ||
-            !read_value(&element, &value, problem)) {
+        if (n == LIST_COLUMNS_MAX) {
+            return too_many_columns(indices);
+        }
+        if (!pull_element(values)) {
+            return pull_problem(values, PROBLEM_VALIDATION_FAILED, "must be as long as indices");
+        }
+        if (!pull_integer(indices, INT64_MIN, INT64_MAX, &column) || !read_value(values, &value)) {
             return false;
         }
         if (column < 0 || column >= RK_SIZE_MAX) {
-            return json_problem(&index, PROBLEM_INDEX_OUTSIDE, problem, "is outside any space");
+            return pull_problem(indices, PROBLEM_INDEX_OUTSIDE, "is outside any space");
         }
         feature = rk_feature_column((uint32_t)column, value);
-        if (!add(&index, &feature, space, list, problem)) {
+        if (!add(indices, to, &feature)) {
             return false;
         }
     }
-    return true;
+    return pull_good(indices) &&
+           (!pull_element(values) ||
+            pull_problem_around(values, PROBLEM_VALIDATION_FAILED, "must be as long as indices"));
 }
 
-static bool holds_numbers(const struct json_node *array)
+/* {"indices": [..], "values": [..]}. */
+static bool add_sparse(struct pull *pull, struct sparse *sparse, const struct target *to)
 {
-    struct json_node first;
+    struct span key;
 
-    if (json_count(array) == 0) {
-        return false;
-    }
-    json_element(array, 0, &first);
-    return json_kind(&first) == JSON_NODE_NUMBER;
-}
-
-/*
- * Is an object of features the sparse form? Only numbers in its arrays make it so, or that there is
- * nothing else in it: names are free.
- */
-static bool is_sparse(const struct json_node *node, struct json_node *indices,
-                      struct json_node *values)
-{
-    if (!json_member(node, "indices", indices) || !json_member(node, "values", values) ||
-        json_kind(indices) != JSON_NODE_ARRAY || json_kind(values) != JSON_NODE_ARRAY) {
-        return false;
-    }
-    if (json_count(indices) == 0 && json_count(values) == 0) {
-        return json_count(node) == 2;
-    }
-    return holds_numbers(indices) || holds_numbers(values);
-}
-
-static bool add_object(const struct json_node *node, enum rk_side side,
-                       const struct rk_space *space, struct list *list, struct problem *problem)
-{
-    const size_t first = list->n_features;
-    struct json_iterator iterator = {0};
-    struct json_node member;
-
-    while (json_next(node, &iterator, &member)) {
-        if (!add_named(&member, side, space, list, problem)) {
+    (void)pull_object(pull);
+    while (pull_member(pull, &key)) {
+        if (!(sparse_members[pull_which(key, sparse_members)] != NULL
+                  ? pull_skip(pull)
+                  : pull_unknown(pull, false))) {
             return false;
         }
-        if (list->n_features - first > LIST_FEATURES_MAX) {
-            return json_problem(node, PROBLEM_LIMIT_EXCEEDED, problem, "has more than %d features",
-                                LIST_FEATURES_MAX);
-        }
     }
-    return true;
+    sparse->indices.problem = sparse->values.problem = pull->problem;
+    return add_pairs(sparse, to);
 }
 
-bool list_read_features(const struct json_node *node, enum rk_side side,
-                        const struct rk_space *space, struct list *list, struct list_entity *entity,
-                        struct problem *problem)
+/* One that may be sparse. */
+static bool add_either(struct pull *pull, const struct target *to)
 {
-    struct json_node indices, values;
+    struct sparse sparse;
+
+    return is_sparse(pull, &sparse) ? add_sparse(pull, &sparse, to) : add_object(pull, to);
+}
+
+bool list_read_features(struct pull *pull, enum rk_side side, const struct rk_space *space,
+                        struct list *list, struct list_entity *entity)
+{
+    const struct target to = {side, space, list};
     bool read;
 
     entity->first = list->n_features;
-    if (json_kind(node) == JSON_NODE_ARRAY) {
-        read = add_dense(node, space, list, problem);
-    } else if (!json_as_object(node, problem)) {
-        return false;
-    } else if (is_sparse(node, &indices, &values)) {
-        read = json_only(node, sparse_members, false, problem) &&
-               add_sparse(&indices, &values, space, list, problem);
+    if (pull_kind(pull) == JSON_NODE_ARRAY) {
+        read = add_dense(pull, &to);
     } else {
-        read = add_object(node, side, space, list, problem);
+        read =
+            pull_begins_with(pull, sparse_members) ? add_either(pull, &to) : add_object(pull, &to);
     }
     entity->n = list->n_features - entity->first;
     return read;

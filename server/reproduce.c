@@ -38,29 +38,22 @@ static enum rk_status reach(struct reproducer *r, int64_t model, int64_t version
 
 /* Scores the request's items that may be shown. @param n_shown  out. */
 static enum rk_status score(struct reproducer *r, const struct codec_score *request,
-                            int64_t catalogue_seq, uint32_t *which, size_t *n_shown,
-                            struct rk_error *err)
+                            int64_t catalogue_seq, size_t *n_shown, struct rk_error *err)
 {
     const struct served *served = r->trainee->served;
     const float *theta = live_version(&served->live) > 0 ? live_served(&served->live) : NULL;
     struct stored stored = {.store = r->store, .seq = catalogue_seq};
     const struct assemble_source source = stored_source(&stored);
-    struct problem problem = {0};
     struct rk_group group;
-    size_t n, where;
-    enum rk_status status;
+    size_t where;
+    enum rk_status status = assemble_group(&r->list, &served->config.model, &source, request->which,
+                                           request->n, false, &r->builder, &group, &where, err);
 
-    if (!codec_score_list(request, &served->config.model.features, true, &r->list, which, &n,
-                          &problem)) {
-        return problem_stored(&problem, err, "the request of a ranking");
-    }
-    status = assemble_group(&r->list, &served->config.model, &source, which, n, false, &r->builder,
-                            &group, &where, err);
     if (status == RK_OK) {
         status = scorer_run(&r->scorer, served->model, theta, &group, err);
     }
     stored_deinit(&stored);
-    *n_shown = (int64_t)n < request->top_k ? n : (size_t)request->top_k;
+    *n_shown = (int64_t)request->n < request->top_k ? request->n : (size_t)request->top_k;
     return status;
 }
 
@@ -68,28 +61,25 @@ static enum rk_status score(struct reproducer *r, const struct codec_score *requ
 static enum rk_status serve(struct reproducer *r, const char *text, size_t text_n,
                             int64_t catalogue_seq, struct rk_error *err)
 {
+    /* Lenient: what was let in by ?lenient=1 was kept as it was. */
+    const struct list_rules rules = {.features = &r->trainee->served->config.model.features,
+                                     .lenient = true};
     struct codec_score request;
     struct problem problem = {0};
-    uint32_t which[LIST_ITEMS_MAX];
     size_t n_shown = 0;
-    enum rk_status status;
+    enum rk_status status = codec_score_read(text, text_n, &rules, &r->list, &request, &problem)
+                                ? score(r, &request, catalogue_seq, &n_shown, err)
+                                : problem_stored(&problem, err, "the request of a ranking");
 
-    /* Lenient: what was let in by ?lenient=1 was kept as it was. */
-    if (codec_score_open(text, text_n, true, &request, &problem)) {
-        status = score(r, &request, catalogue_seq, which, &n_shown, err);
-    } else {
-        status = problem_stored(&problem, err, "the request of a ranking");
-    }
     emit_reset(&r->served);
     emit_open(&r->served, '[');
     for (size_t rank = 0; rank < n_shown && status == RK_OK; rank++) {
-        const struct list_entity *item = &r->list.item[which[r->scorer.order[rank]]].entity;
+        const struct list_entity *item = &r->list.item[request.which[r->scorer.order[rank]]].entity;
         emit_open(&r->served, '{');
         scorer_write(&r->scorer, rank, item->id, item->id_n, &r->served);
         emit_close(&r->served, '}');
     }
     emit_close(&r->served, ']');
-    codec_score_close(&request);
     return status == RK_OK && r->served.failed ? rk_fail(err, RK_NOMEM, "out of memory for a list")
                                                : status;
 }

@@ -5,8 +5,6 @@
 
 #include "test.h"
 
-#define BUDGET ((size_t)256 << 20)
-
 const struct rk_space fixture_hashed = {.kind = RK_HASHED, .bits = 10};
 const struct rk_space fixture_indexed = {.kind = RK_INDEXED, .size = 10};
 
@@ -20,35 +18,35 @@ int list_fixture_teardown(void **state)
 {
     struct list_fixture *f = *state;
 
-    json_close(&f->document);
     list_deinit(&f->list);
     emit_deinit(&f->text);
     free(f);
     return 0;
 }
 
-static bool read(struct list_fixture *f, const struct rk_space *space, bool labelled,
-                 const char *text)
+bool fixture_read_by(struct list_fixture *f, const struct list_rules *rules, const char *text)
 {
-    json_close(&f->document);
+    struct pull pull;
+
     f->problem = (struct problem){0};
-    return json_parse(text, strlen(text), BUDGET, &f->document, &f->root, &f->problem) &&
-           list_read(&f->root, space, labelled, false, &f->list, &f->problem);
+    return pull_begin(&pull, text, strlen(text), &f->list.memory, &f->problem) &&
+           list_read(&pull, rules, &f->list) && pull_end(&pull);
 }
 
 bool fixture_read(struct list_fixture *f, const struct rk_space *space, const char *text)
 {
-    return read(f, space, false, text);
+    return fixture_read_by(f, &(struct list_rules){.features = space}, text);
 }
 
 bool fixture_read_labelled(struct list_fixture *f, const char *text)
 {
-    return read(f, &fixture_hashed, true, text);
+    return fixture_read_by(f, &(struct list_rules){.features = &fixture_hashed, .labelled = true},
+                           text);
 }
 
 void fixture_must_read(struct list_fixture *f, const struct rk_space *space, const char *text)
 {
-    if (!read(f, space, false, text)) {
+    if (!fixture_read(f, space, text)) {
         fail_msg("%.80s: %s at \"%s\"", text, f->problem.detail, f->problem.pointer);
     }
 }
@@ -60,7 +58,7 @@ bool fixture_read_features(struct list_fixture *f, const struct rk_space *space,
     bool good;
 
     emit_format(&text, "{\"items\":[{\"id\":\"a\",\"features\":%s}]}", features);
-    good = read(f, space, false, text.text);
+    good = fixture_read(f, space, text.text);
     emit_deinit(&text);
     return good;
 }

@@ -6,14 +6,11 @@
 #define RANKD_LIST_FIXTURE_H
 
 #include "emit.h"
-#include "json.h"
 #include "list.h"
 
 #include <rankd/group.h>
 
 struct list_fixture {
-    struct json_document document;
-    struct json_node root;
     struct list list;
     struct problem problem;
     struct emit text;
@@ -32,6 +29,9 @@ int list_fixture_teardown(void **state);
 
 /* Reads an unlabelled list, strictly; what was read before ends. */
 bool fixture_read(struct list_fixture *f, const struct rk_space *space, const char *text);
+
+/* The same by any rules. */
+bool fixture_read_by(struct list_fixture *f, const struct list_rules *rules, const char *text);
 
 /* The same with labels. */
 bool fixture_read_labelled(struct list_fixture *f, const char *text);

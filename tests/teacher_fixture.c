@@ -53,14 +53,13 @@ void taught_score(const struct served *served, const char *list, size_t n, doubl
 {
     const struct assemble_source source = {find_nothing, NULL};
     struct rk_group_builder builder = {0};
-    struct json_document document = {0};
     struct list read = {0};
     struct rk_group group;
     struct problem problem = {0};
     uint32_t which[LIST_ITEMS_MAX];
     size_t where;
-    assert_true(codec_stored_list(list, strlen(list), &served->config.model.features, true,
-                                  &document, &read, &problem));
+    assert_true(codec_stored_list(list, strlen(list), &served->config.model.features, true, &read,
+                                  &problem));
     assert_int_equal(read.n_items, n);
     for (size_t i = 0; i < n; i++) {
         which[i] = (uint32_t)i;
@@ -76,7 +75,6 @@ void taught_score(const struct served *served, const char *list, size_t n, doubl
     free(work);
     rk_group_builder_deinit(&builder);
     list_deinit(&read);
-    json_close(&document);
 }
 
 const char *taught_items(unsigned which)

@@ -14,7 +14,7 @@ static void an_id_is_made_changed_read_and_deleted(void **state)
         assert_problem(get(*state, path), 404, unknown);
         assert_answered(put(*state, path, "{\"features\": {\"x\": 1.50, \"y\": [\"b\"]}}"), 201);
         assert_string_equal(get(*state, path)->text,
-                            "{\"id\":\"a\",\"features\":{\"x\":1.5,\"y\":[\"b\"]}}");
+                            "{\"id\":\"a\",\"features\":{\"x\":1.50,\"y\":[\"b\"]}}");
         assert_answered(put(*state, path, "{\"features\": {\"x\": 2}}"), 200);
         assert_string_equal(get(*state, path)->text, "{\"id\":\"a\",\"features\":{\"x\":2}}");
         assert_answered(ask(*state, "DELETE", path, NULL, NULL), 204);

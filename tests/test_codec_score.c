@@ -5,96 +5,88 @@
 #include "list_fixture.h"
 #include "test.h"
 
-static bool open_score(const char *text, bool lenient, struct codec_score *score,
-                       struct problem *problem)
+static bool read_score(struct list_fixture *f, const char *text, struct codec_score *score)
 {
-    *problem = (struct problem){0};
-    return codec_score_open(text, strlen(text), lenient, score, problem);
+    const struct list_rules rules = {.features = &fixture_hashed};
+
+    f->problem = (struct problem){0};
+    return codec_score_read(text, strlen(text), &rules, &f->list, score, &f->problem);
 }
 
-static void refuses(const char *text, enum problem_kind kind, const char *pointer)
+static void refuses(struct list_fixture *f, const char *text, enum problem_kind kind,
+                    const char *pointer)
 {
     struct codec_score score;
-    struct problem problem;
 
-    assert_false(open_score(text, false, &score, &problem));
-    fixture_assert_problem(text, &problem, kind, pointer);
-    codec_score_close(&score);
+    assert_false(read_score(f, text, &score));
+    fixture_assert_problem(text, &f->problem, kind, pointer);
 }
 
 static void only_items_are_required_and_the_rest_has_defaults(void **state)
 {
+    struct list_fixture *f = *state;
     struct codec_score score;
-    struct problem problem;
 
-    (void)state;
-    assert_true(open_score("{\"items\":[]}", false, &score, &problem));
+    assert_true(read_score(f, "{\"items\":[]}", &score));
     assert_string_equal(score.model, "default");
     assert_null(score.ranking_id);
     assert_true(score.top_k == INT64_MAX && score.log && !score.explain);
-    codec_score_close(&score);
 }
 
 static void what_is_given_is_read(void **state)
 {
+    struct list_fixture *f = *state;
     struct codec_score score;
-    struct problem problem;
 
-    (void)state;
-    assert_true(open_score("{\"model\":\"m\",\"ranking_id\":\"r-1\",\"top_k\":10,\"explain\":true,"
+    assert_true(read_score(f,
+                           "{\"model\":\"m\",\"ranking_id\":\"r-1\",\"top_k\":10,\"explain\":true,"
                            "\"log\":false,\"items\":[]}",
-                           false, &score, &problem));
+                           &score));
     assert_string_equal(score.model, "m");
     assert_string_equal(score.ranking_id, "r-1");
     assert_true(score.top_k == 10 && score.explain && !score.log);
-    codec_score_close(&score);
 }
 
 static void wrong_heads_are_told_with_their_place(void **state)
 {
-    (void)state;
-    refuses("[]", PROBLEM_VALIDATION_FAILED, "");
-    refuses("{\"model\":1}", PROBLEM_VALIDATION_FAILED, "/model");
-    refuses("{\"model\":\"\"}", PROBLEM_VALIDATION_FAILED, "/model");
-    refuses("{\"ranking_id\":\"\"}", PROBLEM_VALIDATION_FAILED, "/ranking_id");
-    refuses("{\"top_k\":0}", PROBLEM_VALUE_OUT_OF_RANGE, "/top_k");
-    refuses("{\"top_k\":1.5}", PROBLEM_VALIDATION_FAILED, "/top_k");
-    refuses("{\"top_k\":9007199254740992}", PROBLEM_VALUE_OUT_OF_RANGE, "/top_k");
-    refuses("{\"explain\":1}", PROBLEM_VALIDATION_FAILED, "/explain");
-    refuses("{\"log\":\"no\"}", PROBLEM_VALIDATION_FAILED, "/log");
-    refuses("{\"item\":[]}", PROBLEM_UNKNOWN_FIELD, "/item");
-    refuses("{\"items\":[", PROBLEM_INVALID_JSON, "");
+    struct list_fixture *f = *state;
+
+    refuses(f, "[]", PROBLEM_VALIDATION_FAILED, "");
+    refuses(f, "{\"model\":1}", PROBLEM_VALIDATION_FAILED, "/model");
+    refuses(f, "{\"model\":\"\"}", PROBLEM_VALIDATION_FAILED, "/model");
+    refuses(f, "{\"ranking_id\":\"\"}", PROBLEM_VALIDATION_FAILED, "/ranking_id");
+    refuses(f, "{\"top_k\":0}", PROBLEM_VALUE_OUT_OF_RANGE, "/top_k");
+    refuses(f, "{\"top_k\":1.5}", PROBLEM_VALIDATION_FAILED, "/top_k");
+    refuses(f, "{\"top_k\":9007199254740992}", PROBLEM_VALUE_OUT_OF_RANGE, "/top_k");
+    refuses(f, "{\"explain\":1}", PROBLEM_VALIDATION_FAILED, "/explain");
+    refuses(f, "{\"log\":\"no\"}", PROBLEM_VALIDATION_FAILED, "/log");
+    refuses(f, "{\"item\":[]}", PROBLEM_UNKNOWN_FIELD, "/item");
+    refuses(f, "{\"items\":[", PROBLEM_INVALID_JSON, "");
 }
 
 static void ids_and_names_have_limits(void **state)
 {
     struct list_fixture *f = *state;
     struct codec_score score;
-    struct problem problem;
 
     assert_true(
-        open_score(fixture_letters(f, "{\"ranking_id\":\"", 128, "\"}"), false, &score, &problem));
-    codec_score_close(&score);
-    refuses(fixture_letters(f, "{\"ranking_id\":\"", 129, "\"}"), PROBLEM_LIMIT_EXCEEDED,
+        read_score(f, fixture_letters(f, "{\"items\":[],\"ranking_id\":\"", 128, "\"}"), &score));
+    refuses(f, fixture_letters(f, "{\"ranking_id\":\"", 129, "\"}"), PROBLEM_LIMIT_EXCEEDED,
             "/ranking_id");
-    assert_true(
-        open_score(fixture_letters(f, "{\"model\":\"", 64, "\"}"), false, &score, &problem));
-    codec_score_close(&score);
-    refuses(fixture_letters(f, "{\"model\":\"", 65, "\"}"), PROBLEM_LIMIT_EXCEEDED, "/model");
+    assert_true(read_score(f, fixture_letters(f, "{\"items\":[],\"model\":\"", 64, "\"}"), &score));
+    refuses(f, fixture_letters(f, "{\"model\":\"", 65, "\"}"), PROBLEM_LIMIT_EXCEEDED, "/model");
 }
 
-/* Opens and reads a list that must be good; returns how many items may be shown. */
+/* Reads a list that must be good; returns how many items may be shown. */
 static size_t which_of(struct list_fixture *f, const char *text, uint32_t *which)
 {
     struct codec_score score;
-    size_t n;
 
-    if (!open_score(text, false, &score, &f->problem) ||
-        !codec_score_list(&score, &fixture_hashed, false, &f->list, which, &n, &f->problem)) {
+    if (!read_score(f, text, &score)) {
         fail_msg("%.80s: %s at \"%s\"", text, f->problem.detail, f->problem.pointer);
     }
-    codec_score_close(&score);
-    return n;
+    memcpy(which, score.which, sizeof score.which);
+    return score.n;
 }
 
 static void excluded_items_are_not_shown_and_the_rest_keep_their_order(void **state)
@@ -114,32 +106,17 @@ static void excluded_items_are_not_shown_and_the_rest_keep_their_order(void **st
     assert_int_equal(which_of(f, "{\"items\":[\"a\"],\"exclude\":null}", which), 1);
 }
 
-static void refuses_list(struct list_fixture *f, const char *text, enum problem_kind kind,
-                         const char *pointer)
-{
-    struct codec_score score;
-    uint32_t which[LIST_ITEMS_MAX];
-    size_t n;
-
-    assert_true(open_score(text, false, &score, &f->problem));
-    assert_false(
-        codec_score_list(&score, &fixture_hashed, false, &f->list, which, &n, &f->problem));
-    fixture_assert_problem(text, &f->problem, kind, pointer);
-    codec_score_close(&score);
-}
-
 static void a_wrong_exclude_is_told_with_its_place(void **state)
 {
     struct list_fixture *f = *state;
 
-    refuses_list(f, "{\"items\":[],\"exclude\":\"a\"}", PROBLEM_VALIDATION_FAILED, "/exclude");
-    refuses_list(f, "{\"items\":[],\"exclude\":[\"a\",1]}", PROBLEM_VALIDATION_FAILED,
-                 "/exclude/1");
-    refuses_list(f, "{\"items\":[],\"exclude\":[\"\"]}", PROBLEM_VALIDATION_FAILED, "/exclude/0");
-    refuses_list(f, fixture_letters(f, "{\"items\":[],\"exclude\":[\"", 129, "\"]}"),
-                 PROBLEM_LIMIT_EXCEEDED, "/exclude/0");
-    refuses_list(f, fixture_pattern(f, "{\"items\":[],\"exclude\":[", 10001, "\"#\"", "]}"),
-                 PROBLEM_LIMIT_EXCEEDED, "/exclude");
+    refuses(f, "{\"items\":[],\"exclude\":\"a\"}", PROBLEM_VALIDATION_FAILED, "/exclude");
+    refuses(f, "{\"items\":[],\"exclude\":[\"a\",1]}", PROBLEM_VALIDATION_FAILED, "/exclude/1");
+    refuses(f, "{\"items\":[],\"exclude\":[\"\"]}", PROBLEM_VALIDATION_FAILED, "/exclude/0");
+    refuses(f, fixture_letters(f, "{\"items\":[],\"exclude\":[\"", 129, "\"]}"),
+            PROBLEM_LIMIT_EXCEEDED, "/exclude/0");
+    refuses(f, fixture_pattern(f, "{\"items\":[],\"exclude\":[", 10001, "\"#\"", "]}"),
+            PROBLEM_LIMIT_EXCEEDED, "/exclude");
 }
 
 static void rules_of_the_space_are_those_of_the_model(void **state)
@@ -147,10 +124,10 @@ static void rules_of_the_space_are_those_of_the_model(void **state)
     struct list_fixture *f = *state;
     uint32_t which[LIST_ITEMS_MAX];
 
-    refuses_list(f, "{\"items\":[\"a\",\"b\",{\"id\":\"c\",\"features\":{\"price\":1e7}}]}",
-                 PROBLEM_VALUE_OUT_OF_RANGE, "/items/2/features/price");
-    refuses_list(f, "{\"items\":[{\"id\":\"c\",\"features\":[1]}]}", PROBLEM_VALIDATION_FAILED,
-                 "/items/0/features/0");
+    refuses(f, "{\"items\":[\"a\",\"b\",{\"id\":\"c\",\"features\":{\"price\":1e7}}]}",
+            PROBLEM_VALUE_OUT_OF_RANGE, "/items/2/features/price");
+    refuses(f, "{\"items\":[{\"id\":\"c\",\"features\":[1]}]}", PROBLEM_VALIDATION_FAILED,
+            "/items/0/features/0");
     assert_int_equal(which_of(f, "{\"items\":[{\"id\":\"c\",\"features\":{\"0\":1}}]}", which), 1);
 }
 
@@ -159,16 +136,13 @@ static void lenient_reads_past_unknown_members(void **state)
     static const char text[] = "{\"item\":1,\"items\":[{\"id\":\"a\",\"price\":2}],"
                                "\"user\":{\"age\":3}}";
     struct list_fixture *f = *state;
+    const struct list_rules lenient = {.features = &fixture_hashed, .lenient = true};
     struct codec_score score;
-    uint32_t which[LIST_ITEMS_MAX];
-    size_t n;
 
-    assert_true(open_score(text, true, &score, &f->problem));
-    assert_true(codec_score_list(&score, &fixture_hashed, true, &f->list, which, &n, &f->problem));
-    assert_int_equal(n, 1);
-    codec_score_close(&score);
-    assert_true(codec_stored_list(text, strlen(text), &fixture_hashed, false, &f->document,
-                                  &f->list, &f->problem));
+    assert_true(codec_score_read(text, strlen(text), &lenient, &f->list, &score, &f->problem));
+    assert_int_equal(score.n, 1);
+    assert_true(
+        codec_stored_list(text, strlen(text), &fixture_hashed, false, &f->list, &f->problem));
 }
 
 static void a_damaged_stored_list_is_refused(void **state)
@@ -179,10 +153,9 @@ static void a_damaged_stored_list_is_refused(void **state)
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct problem problem = {0};
-        assert_false(codec_stored_list(texts[i], strlen(texts[i]), &fixture_hashed, false,
-                                       &f->document, &f->list, &problem));
+        assert_false(codec_stored_list(texts[i], strlen(texts[i]), &fixture_hashed, false, &f->list,
+                                       &problem));
         assert_true(problem.kind != PROBLEM_NONE);
-        json_close(&f->document);
     }
 }
 

@@ -16,7 +16,6 @@
 struct school {
     struct served *model;
     struct teacher teacher;
-    struct json_document document;
     struct list list;
     enum rk_status found; /* what looking for stored features gives */
 };
@@ -24,9 +23,7 @@ struct school {
 static void read_list(struct school *s, const char *text)
 {
     struct problem problem = {0};
-    json_close(&s->document);
-    assert_true(
-        codec_stored_list(text, strlen(text), NULL, true, &s->document, &s->list, &problem));
+    assert_true(codec_stored_list(text, strlen(text), NULL, true, &s->list, &problem));
 }
 
 static int open_school(void **state)
@@ -44,7 +41,6 @@ static int close_school(void **state)
     teacher_deinit(&s->teacher);
     served_destroy(&s->model);
     list_deinit(&s->list);
-    json_close(&s->document);
     free(s);
     return 0;
 }

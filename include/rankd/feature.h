@@ -66,6 +66,21 @@ uint32_t rk_space_rows(const struct rk_space *space);
  */
 uint64_t rk_feature_name(enum rk_side side, const char *name, size_t n);
 
+/* A feature's name, hashed once for many features. */
+struct rk_name {
+    uint64_t hash;   /* rk_feature_name */
+    uint32_t column; /* as of struct rk_feature */
+};
+
+/**
+ * Hashes a name, without the side, of n bytes. The features made with it are those that the
+ * functions below make of the name. Threads: any.
+ */
+struct rk_name rk_name(enum rk_side side, const char *name, size_t n);
+struct rk_feature rk_name_number(struct rk_name name, float value);
+struct rk_feature rk_name_flag(struct rk_name name, float value);
+struct rk_feature rk_name_category(struct rk_name name, const char *text, size_t m, float weight);
+
 /**
  * Makes the feature of a number. Its column is set where the name is decimal without sign or
  * leading zero.
