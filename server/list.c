@@ -31,9 +31,14 @@ void list_reset(struct list *list)
     memset(list->name, 0, sizeof list->name);
 }
 
+static struct rk_name id_name(enum rk_side side)
+{
+    return rk_name(side, "id", 2);
+}
+
 uint64_t list_id_hash(enum rk_side side, const char *id, size_t n)
 {
-    return rk_feature_category(side, "id", 2, id, n, 1.0F).hash;
+    return rk_name_category(id_name(side), id, n, 1.0F).hash;
 }
 
 int list_hash_order(const void *a, const void *b)
@@ -73,16 +78,25 @@ bool list_read_id(struct pull *pull, enum rk_side side, struct list_entity *enti
     return true;
 }
 
-/* An id that must be a row of a table. */
-static bool read_row_id(struct pull *pull, enum rk_side side, const struct rk_space *table,
-                        struct list_entity *entity)
+static bool is_row(struct pull *pull, const struct rk_space *table,
+                   const struct list_entity *entity)
 {
     struct rk_error err = {0};
     uint64_t key;
 
-    return list_read_id(pull, side, entity) &&
-           (table == NULL || list_key(table, entity, &key, &err) == RK_OK ||
-            pull_problem(pull, PROBLEM_INDEX_OUTSIDE, "%s", err.text));
+    return list_key(table, entity, &key, &err) == RK_OK ||
+           pull_problem(pull, PROBLEM_INDEX_OUTSIDE, "%s", err.text);
+}
+
+/* An id that must be a row of a table, if there is one. */
+static bool read_row_id(struct pull *pull, struct rk_name name, const struct rk_space *table,
+                        struct list_entity *entity)
+{
+    if (!pull_string(pull, 1, LIST_ID_MAX, &entity->id, &entity->id_n)) {
+        return false;
+    }
+    entity->hash = rk_name_category(name, entity->id, entity->id_n, 1.0F).hash;
+    return table == NULL || is_row(pull, table, entity);
 }
 
 /* {"id", "features"}: both may be absent. */
@@ -100,7 +114,7 @@ static bool read_user(struct pull *pull, const struct list_rules *rules, struct 
         const bool read = names[which] == NULL ? pull_unknown(pull, rules->lenient)
                           : pull_null(pull)    ? true
                           : which == 0
-                              ? read_row_id(pull, RK_USER, rules->users, user)
+                              ? read_row_id(pull, list->id_name[RK_USER], rules->users, user)
                               : list_read_features(pull, RK_USER, rules->features, list, user);
         if (!read) {
             return false;
@@ -147,7 +161,7 @@ static bool read_item_member(struct pull *pull, const struct span *key,
     }
     switch ((enum item_member)which) {
     case ITEM_ID:
-        return read_row_id(pull, RK_ITEM, rules->items, &item->entity);
+        return read_row_id(pull, list->id_name[RK_ITEM], rules->items, &item->entity);
     case ITEM_FEATURES:
         return list_read_features(pull, RK_ITEM, rules->features, list, &item->entity);
     case ITEM_LABEL:
@@ -169,7 +183,7 @@ static bool read_item(struct pull *pull, const struct list_rules *rules, struct 
 
     *item = (struct list_item){.weight = 1.0F, .entity.first = list->n_features};
     if (pull_kind(pull) == JSON_NODE_STRING) {
-        return read_row_id(pull, RK_ITEM, rules->items, &item->entity);
+        return read_row_id(pull, list->id_name[RK_ITEM], rules->items, &item->entity);
     }
     if (!pull_object(pull)) {
         return false;
@@ -245,6 +259,8 @@ static bool read_items(struct pull *pull, const struct list_rules *rules, struct
 bool list_begin(struct list *list, struct problem *problem)
 {
     list_reset(list);
+    list->id_name[RK_USER] = id_name(RK_USER);
+    list->id_name[RK_ITEM] = id_name(RK_ITEM);
     if (list->set == NULL && !grow_resize(&list->set, LIST_SET)) {
         return problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for a list");
     }

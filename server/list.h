@@ -40,11 +40,9 @@ struct list_item {
     float teacher;
 };
 
-/* The name of a feature, as it stands in the text, and what it is hashed to. */
+/* Where the name of a feature stands in the text or the reader's memory, and what it is hashed to. */
 struct list_name {
     const char *at; /* NULL: none */
-    size_t n;
-    enum rk_side side;
     struct rk_name name;
 };
 
@@ -57,9 +55,10 @@ struct list {
     size_t n_taught;            /* items that came with a teacher's score */
     struct rk_feature *feature; /* (n_features), owned */
     size_t n_features, cap_features;
-    uint32_t *set;                     /* (LIST_SET) item number + 1 by id hash, owned */
-    struct list_name name[LIST_NAMES]; /* of features read last, by where they stand */
-    struct pull_memory memory;         /* for whoever reads one list after another; owned */
+    uint32_t *set;                       /* (LIST_SET) item number + 1 by id hash, owned */
+    struct list_name name[LIST_NAMES];   /* of features read last, by where they stand */
+    struct rk_name id_name[RK_ITEM + 1]; /* of ids, by side */
+    struct pull_memory memory;           /* for whoever reads one list after another; owned */
 };
 
 /* By which rules a list is read. */

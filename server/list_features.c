@@ -14,6 +14,20 @@ struct target {
     struct list *list;
 };
 
+/* Where the next feature of the list goes; NULL: there is no memory for it. */
+static inline struct rk_feature *next(struct pull *pull, const struct target *to)
+{
+    struct list *list = to->list;
+
+    if (list->n_features == list->cap_features &&
+        !grow_reserve(&list->feature, &list->cap_features, list->n_features + 1)) {
+        (void)pull_problem(pull, PROBLEM_OUT_OF_MEMORY, "no memory for %zu features",
+                           list->n_features + 1);
+        return NULL;
+    }
+    return &list->feature[list->n_features];
+}
+
 /* Does the space take a feature? */
 static bool fits(struct pull *pull, const struct rk_space *space, const struct rk_feature *feature)
 {
@@ -32,20 +46,40 @@ static bool fits(struct pull *pull, const struct rk_space *space, const struct r
                         "%s", err.text);
 }
 
-/* Appends one feature, if the space takes it. */
-static bool add(struct pull *pull, const struct target *to, const struct rk_feature *feature)
+/* The next feature is there: it counts if the space takes it. */
+static inline bool add(struct pull *pull, const struct target *to)
 {
     struct list *list = to->list;
 
-    if (to->space != NULL && !fits(pull, to->space, feature)) {
+    if (to->space != NULL && !fits(pull, to->space, &list->feature[list->n_features])) {
         return false;
     }
-    if (!grow_reserve(&list->feature, &list->cap_features, list->n_features + 1)) {
-        return pull_problem(pull, PROBLEM_OUT_OF_MEMORY, "no memory for %zu features",
-                            list->n_features + 1);
-    }
-    list->feature[list->n_features++] = *feature;
+    list->n_features++;
     return true;
+}
+
+/* One text under a name. */
+static bool add_category(struct pull *pull, const struct target *to, struct rk_name name,
+                         struct span text, float weight)
+{
+    struct rk_feature *feature = next(pull, to);
+
+    if (feature == NULL) {
+        return false;
+    }
+    *feature = rk_name_category(name, text.at, text.n, weight);
+    return add(pull, to);
+}
+
+static bool add_column(struct pull *pull, const struct target *to, uint32_t column, float value)
+{
+    struct rk_feature *feature = next(pull, to);
+
+    if (feature == NULL) {
+        return false;
+    }
+    *feature = rk_feature_column(column, value);
+    return add(pull, to);
 }
 
 static bool read_value(struct pull *pull, float *value)
@@ -68,9 +102,8 @@ static bool read_value(struct pull *pull, float *value)
 static bool mark_empty(struct pull *pull, const struct target *to, struct rk_name name,
                        size_t n_before)
 {
-    const struct rk_feature nothing = rk_name_category(name, "", 0, 0.0F);
-
-    return pull_good(pull) && (to->list->n_features > n_before || add(pull, to, &nothing));
+    return pull_good(pull) && (to->list->n_features > n_before ||
+                               add_category(pull, to, name, (struct span){"", 0}, 0.0F));
 }
 
 /* ["new", "sale"]: multi-hot. */
@@ -82,13 +115,9 @@ static bool add_texts(struct pull *pull, const struct target *to, struct rk_name
         return false;
     }
     while (pull_element(pull)) {
-        struct rk_feature feature;
         struct span text;
-        if (!pull_span(pull, 0, LIST_TEXT_MAX, &text)) {
-            return false;
-        }
-        feature = rk_name_category(name, text.at, text.n, 1.0F);
-        if (!add(pull, to, &feature)) {
+        if (!pull_span(pull, 0, LIST_TEXT_MAX, &text) ||
+            !add_category(pull, to, name, text, 1.0F)) {
             return false;
         }
     }
@@ -105,7 +134,6 @@ static bool add_weighted(struct pull *pull, const struct target *to, struct rk_n
         return false;
     }
     while (pull_member(pull, &text)) {
-        struct rk_feature feature;
         float value;
         if (pull_null(pull)) {
             continue;
@@ -114,11 +142,7 @@ static bool add_weighted(struct pull *pull, const struct target *to, struct rk_n
             return pull_problem_around(pull, PROBLEM_LIMIT_EXCEEDED,
                                        "has a key of more than %d bytes", LIST_TEXT_MAX);
         }
-        if (!read_value(pull, &value)) {
-            return false;
-        }
-        feature = rk_name_category(name, text.at, text.n, value);
-        if (!add(pull, to, &feature)) {
+        if (!read_value(pull, &value) || !add_category(pull, to, name, text, value)) {
             return false;
         }
     }
@@ -133,20 +157,42 @@ static struct rk_name name_of(const struct target *to, const struct span *key)
 {
     struct list_name *kept = &to->list->name[((uintptr_t)key->at >> 2) % LIST_NAMES];
 
-    if (kept->at != key->at || kept->n != key->n || kept->side != to->side) {
-        *kept = (struct list_name){key->at, key->n, to->side, rk_name(to->side, key->at, key->n)};
+    if (kept->at != key->at) {
+        *kept = (struct list_name){key->at, rk_name(to->side, key->at, key->n)};
     }
     return kept->name;
+}
+
+/* One number under a name. */
+static bool add_number(struct pull *pull, const struct target *to, struct rk_name name)
+{
+    struct rk_feature *feature = next(pull, to);
+    float value;
+
+    if (feature == NULL || !read_value(pull, &value)) {
+        return false;
+    }
+    *feature = rk_name_number(name, value);
+    return add(pull, to);
+}
+
+static bool add_flag(struct pull *pull, const struct target *to, struct rk_name name)
+{
+    struct rk_feature *feature = next(pull, to);
+    bool flag;
+
+    if (feature == NULL || !pull_boolean(pull, &flag)) {
+        return false;
+    }
+    *feature = rk_name_flag(name, flag ? 1.0F : 0.0F);
+    return add(pull, to);
 }
 
 /* One member of a feature object, whatever kind of value it has. */
 static bool add_named(struct pull *pull, const struct target *to, const struct span *key)
 {
     struct rk_name name;
-    struct rk_feature feature;
     struct span text;
-    float value;
-    bool flag;
 
     if (key->n < 1 || key->n > LIST_NAME_MAX) {
         return pull_problem_around(pull,
@@ -158,23 +204,11 @@ static bool add_named(struct pull *pull, const struct target *to, const struct s
     case JSON_NODE_NULL:
         return pull_null(pull);
     case JSON_NODE_BOOLEAN:
-        if (!pull_boolean(pull, &flag)) {
-            return false;
-        }
-        feature = rk_name_flag(name, flag ? 1.0F : 0.0F);
-        return add(pull, to, &feature);
+        return add_flag(pull, to, name);
     case JSON_NODE_NUMBER:
-        if (!read_value(pull, &value)) {
-            return false;
-        }
-        feature = rk_name_number(name, value);
-        return add(pull, to, &feature);
+        return add_number(pull, to, name);
     case JSON_NODE_STRING:
-        if (!pull_span(pull, 0, LIST_TEXT_MAX, &text)) {
-            return false;
-        }
-        feature = rk_name_category(name, text.at, text.n, 1.0F);
-        return add(pull, to, &feature);
+        return pull_span(pull, 0, LIST_TEXT_MAX, &text) && add_category(pull, to, name, text, 1.0F);
     case JSON_NODE_ARRAY:
         return add_texts(pull, to, name);
     case JSON_NODE_OBJECT:
@@ -218,16 +252,11 @@ static bool add_dense(struct pull *pull, const struct target *to)
         return false;
     }
     for (uint32_t column = 0; pull_element(pull); column++) {
-        struct rk_feature feature;
         float value;
         if (column == LIST_COLUMNS_MAX) {
             return too_many_columns(pull);
         }
-        if (!read_value(pull, &value)) {
-            return false;
-        }
-        feature = rk_feature_column(column, value);
-        if (!add(pull, to, &feature)) {
+        if (!read_value(pull, &value) || !add_column(pull, to, column, value)) {
             return false;
         }
     }
@@ -297,7 +326,6 @@ static bool add_pairs(struct sparse *sparse, const struct target *to)
         return false;
     }
     for (; pull_element(indices); n++) {
-        struct rk_feature feature;
         int64_t column;
         float value;
         if (n == LIST_COLUMNS_MAX) {
@@ -312,8 +340,7 @@ static bool add_pairs(struct sparse *sparse, const struct target *to)
         if (column < 0 || column >= RK_SIZE_MAX) {
             return pull_problem(indices, PROBLEM_INDEX_OUTSIDE, "is outside any space");
         }
-        feature = rk_feature_column((uint32_t)column, value);
-        if (!add(indices, to, &feature)) {
+        if (!add_column(indices, to, (uint32_t)column, value)) {
             return false;
         }
     }

@@ -36,10 +36,12 @@ struct span {
     size_t n;
 };
 
+#define PULL_NOT_KNOWN SIZE_MAX /* the key has escapes, or is at the text's very end */
+
 /* A key of an object. */
 struct pull_key {
     struct span span;
-    size_t first; /* the number of its object's first key; SIZE_MAX: the key had escapes */
+    size_t first; /* the number of its object's first key; PULL_NOT_KNOWN */
 };
 
 /*
@@ -147,7 +149,7 @@ static inline bool pull_same(const char *a, const char *b, size_t n)
  * A member whose key is at its place already, written `,"brand":` or `, "brand":`. Where the key
  * ends need not be looked for then: the same bytes have no quote in them.
  */
-static inline bool pull_known_member(struct pull *pull, struct span *key)
+__attribute__((always_inline)) static inline bool pull_known_member(struct pull *pull)
 {
     const struct pull_memory *memory = pull->memory;
     struct pull_level *level = &pull->level[pull->depth - 1];
@@ -159,8 +161,7 @@ static inline bool pull_known_member(struct pull *pull, struct span *key)
         return false;
     }
     n = known->span.n;
-    if ((size_t)(pull->end - at) < n + 13 || (size_t)(pull->end - known->span.at) < n + 8 ||
-        (level->count > 0 && *at++ != ',')) {
+    if ((size_t)(pull->end - at) < n + 13 || (level->count > 0 && *at++ != ',')) {
         return false;
     }
     at += *at == ' ' ? 1 : 0;
@@ -168,7 +169,7 @@ static inline bool pull_known_member(struct pull *pull, struct span *key)
         !pull_same(at + 1, known->span.at, n)) {
         return false;
     }
-    *key = level->key = known->span;
+    level->key = known->span;
     pull->at = at + n + 3;
     pull->n_keys++;
     level->count++;
@@ -176,7 +177,7 @@ static inline bool pull_known_member(struct pull *pull, struct span *key)
 }
 
 /* What the inline ways below leave. */
-bool pull_any_member(struct pull *pull, struct span *key);
+bool pull_any_member(struct pull *pull);
 bool pull_any_element(struct pull *pull);
 bool pull_take_null(struct pull *pull);
 
@@ -187,9 +188,15 @@ bool pull_take_null(struct pull *pull);
  * @param key  valid as long as the text and the memory; where the object before had it at the same
  *             place, that one's bytes.
  */
-static inline bool pull_member(struct pull *pull, struct span *key)
+__attribute__((always_inline)) static inline bool pull_member(struct pull *pull, struct span *key)
 {
-    return pull_known_member(pull, key) || pull_any_member(pull, key);
+    const struct pull_level *level = &pull->level[pull->depth - 1];
+
+    if (!pull_known_member(pull) && !pull_any_member(pull)) {
+        return false;
+    }
+    *key = level->key;
+    return true;
 }
 
 /** The next element of the array, in the same way. */

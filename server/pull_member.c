@@ -14,7 +14,8 @@ size_t pull_which(struct span key, const char *const *names)
     size_t i = 0;
 
     while (names[i] != NULL &&
-           !(strncmp(names[i], key.at, key.n) == 0 && names[i][key.n] == '\0')) {
+           !(key.n > 0 && *names[i] == *key.at && strncmp(names[i], key.at, key.n) == 0 &&
+             names[i][key.n] == '\0')) {
         i++;
     }
     return i;
@@ -22,16 +23,21 @@ size_t pull_which(struct span key, const char *const *names)
 
 bool pull_begins_with(struct pull *pull, const char *const *names)
 {
-    const char *at, *end;
+    const char *at;
 
     if (pull_kind(pull) != JSON_NODE_OBJECT) {
         return false;
     }
     for (at = pull->at + 1; at < pull->end && *at != '"'; at++) {
     }
-    at += at < pull->end ? 1 : 0;
-    end = memchr(at, '"', (size_t)(pull->end - at));
-    return end != NULL && names[pull_which((struct span){at, (size_t)(end - at)}, names)] != NULL;
+    for (; pull->end - at > 1 && *names != NULL; names++) {
+        const size_t n = at[1] == **names ? strlen(*names) : 0;
+        if (n > 0 && (size_t)(pull->end - at) > n + 1 && at[n + 1] == '"' &&
+            memcmp(at + 1, *names, n) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static int by_text(const void *a, const void *b)
@@ -54,6 +60,7 @@ static bool same(const struct span *a, const struct span *b)
 static bool add_key(struct pull *pull, const struct pull_level *level, const struct span *key)
 {
     struct pull_memory *memory = pull->memory;
+    bool in_text;
 
     for (size_t i = level->first_key; level->count <= FEW_KEYS && i < pull->n_keys; i++) {
         if (same(&memory->key[i].span, key)) {
@@ -63,8 +70,10 @@ static bool add_key(struct pull *pull, const struct pull_level *level, const str
     if (!grow_reserve(&memory->key, &memory->key_room, pull->n_keys + 1)) {
         return pull_problem(pull, PROBLEM_OUT_OF_MEMORY, "No memory to read the JSON");
     }
+    in_text = key->at >= pull->begin && key->at < pull->end;
     memory->key[pull->n_keys++] = (struct pull_key){
-        *key, key->at >= pull->begin && key->at < pull->end ? level->first_key : SIZE_MAX};
+        *key,
+        in_text && (size_t)(pull->end - key->at) >= key->n + 8 ? level->first_key : PULL_NOT_KNOWN};
     memory->n_known = pull->n_keys;
     return true;
 }
@@ -105,23 +114,17 @@ static bool keys_differ(struct pull *pull, const struct pull_level *level)
     return true;
 }
 
-/* The comma between two, or the bracket after the last: then the level is left, and nothing follows. */
-static bool follows(struct pull *pull, char bracket)
+/* Leaves the object or array; nothing follows. */
+static void leave(struct pull *pull, const struct pull_level *level)
 {
-    const struct pull_level *level = &pull->level[pull->depth - 1];
+    pull->at++;
+    pull->n_keys = level->first_key;
+    pull->depth--;
+}
 
-    if (!pull_space(pull)) {
-        return pull_broken(pull, "unexpected end");
-    }
-    if (*pull->at == bracket) {
-        if (level->is_object && !keys_differ(pull, level)) {
-            return false;
-        }
-        pull->at++;
-        pull->n_keys = level->first_key;
-        pull->depth--;
-        return false;
-    }
+/* Goes past the comma between two. */
+static bool follows(struct pull *pull, const struct pull_level *level, char bracket)
+{
     if (level->count > 0) {
         if (*pull->at != ',') {
             return pull_broken(pull, bracket == '}' ? "'}' expected" : "']' expected");
@@ -137,11 +140,20 @@ static bool take_key(struct pull *pull, struct pull_level *level)
     return pull_quoted(pull, &level->key) && add_key(pull, level, &level->key);
 }
 
-bool pull_any_member(struct pull *pull, struct span *key)
+bool pull_any_member(struct pull *pull)
 {
     struct pull_level *level = &pull->level[pull->depth - 1];
 
-    if (!follows(pull, '}')) {
+    if (!pull_space(pull)) {
+        return pull_broken(pull, "unexpected end");
+    }
+    if (*pull->at == '}') {
+        if (keys_differ(pull, level)) {
+            leave(pull, level);
+        }
+        return false;
+    }
+    if (!follows(pull, level, '}')) {
         return false;
     }
     if (!pull_space(pull) || *pull->at != '"') {
@@ -155,15 +167,23 @@ bool pull_any_member(struct pull *pull, struct span *key)
         return pull_broken(pull, "':' expected");
     }
     pull->at++;
-    *key = level->key;
     return true;
 }
 
 bool pull_any_element(struct pull *pull)
 {
-    if (!follows(pull, ']')) {
+    struct pull_level *level = &pull->level[pull->depth - 1];
+
+    if (!pull_space(pull)) {
+        return pull_broken(pull, "unexpected end");
+    }
+    if (*pull->at == ']') {
+        leave(pull, level);
         return false;
     }
-    pull->level[pull->depth - 1].count++;
+    if (!follows(pull, level, ']')) {
+        return false;
+    }
+    level->count++;
     return true;
 }

@@ -133,8 +133,11 @@ static uint64_t run_of_digits(const char **at, const char *end, uint64_t digits)
     return digits;
 }
 
-/* A number of few digits without an exponent, as nearly all are; false: it is not read. */
-static bool few_digits(struct pull *pull, struct pull_digits *digits)
+/*
+ * A number of few digits without an exponent, as nearly all are. Returns where it ends; NULL: it is
+ * another, or none.
+ */
+static inline const char *few_digits(const struct pull *pull, double *number)
 {
     const char *const start = pull->at + (*pull->at == '-' ? 1 : 0);
     const char *at = start;
@@ -144,25 +147,23 @@ static bool few_digits(struct pull *pull, struct pull_digits *digits)
     double value;
 
     if (whole == 0 || (whole > 1 && *start == '0')) {
-        return false;
+        return NULL;
     }
     if (at < pull->end && *at == '.') {
         const char *const point = at++;
         all = run_of_digits(&at, pull->end, all);
         fraction = (size_t)(at - point) - 1;
         if (fraction == 0) {
-            return false;
+            return NULL;
         }
     }
     if (whole + fraction > FEW_DIGITS || at == pull->end || *at == 'e' || *at == 'E') {
-        return false;
+        return NULL;
     }
     value = fraction > 0 ? (double)all / power_of_10[fraction] : (double)all;
     /* -0 is the whole number 0, -0.0 is not. */
-    *digits =
-        (struct pull_digits){start > pull->at && (all > 0 || fraction > 0) ? -value : value, true};
-    pull->at = at;
-    return true;
+    *number = start > pull->at && (all > 0 || fraction > 0) ? -value : value;
+    return at;
 }
 
 bool pull_digits(struct pull *pull, struct pull_digits *digits)
@@ -170,9 +171,6 @@ bool pull_digits(struct pull *pull, struct pull_digits *digits)
     const char *start = pull->at;
     struct decimal decimal = {0};
 
-    if (few_digits(pull, digits)) {
-        return true;
-    }
     if (!take_decimal(pull, &decimal)) {
         return pull_broken(pull, "invalid token");
     }
@@ -190,7 +188,7 @@ bool pull_digits(struct pull *pull, struct pull_digits *digits)
     return true;
 }
 
-bool pull_number(struct pull *pull, double min, double max, double *number)
+static bool any_number(struct pull *pull, double min, double max, double *number)
 {
     struct pull_digits digits;
 
@@ -206,6 +204,21 @@ bool pull_number(struct pull *pull, double min, double max, double *number)
     }
     *number = digits.value;
     return true;
+}
+
+bool pull_number(struct pull *pull, double min, double max, double *number)
+{
+    double value;
+
+    if (pull_kind(pull) == JSON_NODE_NUMBER) {
+        const char *const end = few_digits(pull, &value);
+        if (end != NULL && value >= min && value <= max) {
+            pull->at = end;
+            *number = value;
+            return true;
+        }
+    }
+    return any_number(pull, min, max, number);
 }
 
 bool pull_integer(struct pull *pull, int64_t min, int64_t max, int64_t *integer)
