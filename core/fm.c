@@ -2,11 +2,13 @@
  * Factorization machines (Rendle, "Factorization Machines", ICDM 2010), with the user's and
  * context's part computed once.
  *
- * With S the sum of v_j x_j over row 0, T_i the same over item i, and q the sums of squares:
- *     y_i = w0 + <w,x>_0 + <w,x>_i + 1/2 (|S + T_i|^2 - q_0 - q_i)
- * The work memory keeps S and all T_i for the backward pass. Sums are in double: the two halves of
- * the pair term cancel.
+ * The pairs of an item are those inside row 0, those inside the item, and those across. With T the
+ * sum of v_j x_j over a row and T_<j that over the features before j,
+ *     y_i = w0 + own_0 + own_i + <T_0, T_i>,  own = <w, x> + sum_j <T_<j, v_j x_j>
+ * So what an item is by itself does not depend on whom it is scored for, and nothing is subtracted.
+ * Sums are in double. The work memory keeps T of all rows for the backward pass.
  */
+#include "kernels.h"
 #include "model_impl.h"
 
 #include <rankd/random.h>
@@ -16,15 +18,6 @@ enum {
     BIAS,
     LINEAR,
     EMBEDDING
-};
-
-#define LOOK_AHEAD      8
-#define FLOATS_PER_LINE 16
-
-/* One row summed up. */
-struct row_sums {
-    double linear;
-    double square; /* sum_f sum_j v_jf^2 x_j^2 */
 };
 
 static void fm_lay_out(struct rk_model *model)
@@ -50,73 +43,20 @@ static size_t fm_work(const struct rk_model *model, size_t n_items, size_t nnz)
     return (n_items + 1) * model->config.dim * sizeof(double);
 }
 
-/*
- * Rows lie scattered over a table larger than the caches: the ones of an entry some places on are asked for while this one's are added.
- * Entries of all items follow each other, so that the look ahead goes on into the next item.
- */
-static void look_ahead(const struct rk_model *model, const float *theta,
-                       const struct rk_group *group, uint32_t entry)
-{
-    const size_t k = model->config.dim;
-
-    if (entry + LOOK_AHEAD < group->offset[group->n_items + 1]) {
-        const size_t j = group->index[entry + LOOK_AHEAD];
-        const float *v_j = theta + model->tensor[EMBEDDING].offset + j * k;
-        for (size_t f = 0; f < k; f += FLOATS_PER_LINE) {
-            __builtin_prefetch(v_j + f);
-        }
-        __builtin_prefetch(v_j + k - 1);
-        __builtin_prefetch(theta + model->tensor[LINEAR].offset + j);
-    }
-}
-
-static struct row_sums sum_row(const struct rk_model *model, const float *theta,
-                               const struct rk_group *group, size_t row, double *sum)
-{
-    const size_t k = model->config.dim;
-    const float *w = theta + model->tensor[LINEAR].offset;
-    const float *v = theta + model->tensor[EMBEDDING].offset;
-    double
-        square[RK_DIM_MAX]; /* by coordinate: one sum would make each addition wait for the last */
-    struct row_sums sums = {0};
-
-    memset(sum, 0, k * sizeof *sum);
-    memset(square, 0, k * sizeof *square);
-    for (uint32_t e = group->offset[row]; e < group->offset[row + 1]; e++) {
-        const double x = (double)group->value[e];
-        const float *v_j = v + (size_t)group->index[e] * k;
-        look_ahead(model, theta, group, e);
-        for (size_t f = 0; f < k; f++) {
-            const double term = (double)v_j[f] * x;
-            sum[f] += term;
-            square[f] += term * term;
-        }
-        sums.linear += (double)w[group->index[e]] * x;
-    }
-    for (size_t f = 0; f < k; f++) {
-        sums.square += square[f];
-    }
-    return sums;
-}
-
 static void fm_forward(const struct rk_model *model, const float *theta,
                        const struct rk_group *group, void *work, double *score)
 {
-    const size_t k = model->config.dim;
-    double *shared = work;
-    const double bias = (double)theta[model->tensor[BIAS].offset];
-    const struct row_sums own = sum_row(model, theta, group, 0, shared);
+    const struct rk_fm_rows rows = {.n_items = group->n_items,
+                                    .offset = group->offset,
+                                    .index = group->index,
+                                    .value = group->value,
+                                    .end = group->offset[group->n_items + 1],
+                                    .bias = (double)theta[model->tensor[BIAS].offset],
+                                    .w = theta + model->tensor[LINEAR].offset,
+                                    .v = theta + model->tensor[EMBEDDING].offset,
+                                    .k = model->config.dim};
 
-    for (size_t i = 0; i < group->n_items; i++) {
-        double *item = shared + (i + 1) * k;
-        const struct row_sums sums = sum_row(model, theta, group, i + 1, item);
-        double norm = 0;
-        for (size_t f = 0; f < k; f++) {
-            const double s = shared[f] + item[f];
-            norm += s * s;
-        }
-        score[i] = bias + own.linear + sums.linear + 0.5 * (norm - own.square - sums.square);
-    }
+    rk_kernels()->fm_score(&rows, work, score);
 }
 
 /*

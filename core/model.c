@@ -338,6 +338,18 @@ size_t rk_model_row(const struct rk_model *model, uint32_t row, size_t *length)
     return tensor->offset + (row - tensor->first_row) * tensor->cols;
 }
 
+size_t rk_model_lead(const struct rk_model *model)
+{
+    const size_t line = RK_CACHE_LINE / sizeof(float);
+    const struct rk_tensor *largest = model->tensor;
+
+    for (size_t t = 1; t < model->n_tensors; t++) {
+        const struct rk_tensor *tensor = &model->tensor[t];
+        largest = tensor->rows * tensor->cols > largest->rows * largest->cols ? tensor : largest;
+    }
+    return (line - largest->offset % line) % line;
+}
+
 void rk_model_init(const struct rk_model *model, float *theta)
 {
     memset(theta, 0, model->n_params * sizeof *theta);

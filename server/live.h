@@ -13,7 +13,8 @@
 
 struct live {
     const struct rk_model *model; /* borrowed */
-    float *theta[2];              /* (params) each, owned */
+    void *block[2];               /* owned, what theta lies in */
+    float *theta[2];              /* (params) each */
     _Atomic int64_t version[2];   /* of each copy */
     struct pair pair;
 };

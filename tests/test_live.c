@@ -62,6 +62,28 @@ static void both_copies_start_untrained_as_version_0(void **state)
     rk_model_destroy(&model);
 }
 
+/* Whole rows of the largest tensor lie on whole cache lines, in small blocks and large ones. */
+static void rows_of_a_line_begin_a_line(void **state)
+{
+    (void)state;
+    for (uint32_t bits = 4; bits <= 16; bits += 12) {
+        struct rk_model_config config;
+        struct rk_model *model = NULL;
+        struct live live;
+        size_t n;
+        assert_ok(rk_model_default("fm", &config, NULL));
+        config.features.bits = bits;
+        assert_ok(rk_model_create(&config, 0, &model, NULL));
+        assert_ok(live_init(&live, model, 1, NULL));
+        const struct rk_tensor *v = &rk_model_tensors(model, &n)[2];
+        assert_int_equal(v->cols * sizeof(float), RK_CACHE_LINE);
+        assert_int_equal((uintptr_t)(live_served(&live) + v->offset) % RK_CACHE_LINE, 0);
+        assert_int_equal((uintptr_t)(live_learning(&live) + v->offset) % RK_CACHE_LINE, 0);
+        live_deinit(&live);
+        rk_model_destroy(&model);
+    }
+}
+
 static void what_is_learned_is_not_served_before_it_is_published(void **state)
 {
     (void)state;
@@ -238,6 +260,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_copies_start_untrained_as_version_0),
+        cmocka_unit_test(rows_of_a_line_begin_a_line),
         cmocka_unit_test(what_is_learned_is_not_served_before_it_is_published),
         cmocka_unit_test(publishing_copies_exactly_the_touched_rows),
         cmocka_unit_test(publishing_all_makes_the_copies_equal),

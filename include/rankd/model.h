@@ -32,6 +32,7 @@
 #define RK_FIELDS_MAX      64
 #define RK_ALPHA_DEFAULT   0.5
 #define RK_ID_BITS_DEFAULT 16
+#define RK_CACHE_LINE      64 /* bytes */
 
 /* What an embedding loss of `joint` is computed on the embeddings themselves. */
 enum rk_embedding_loss {
@@ -117,6 +118,12 @@ size_t rk_model_rows(const struct rk_model *model);
  * @return offset of its first float. Cost O(tensors).
  */
 size_t rk_model_row(const struct rk_model *model, uint32_t row, size_t *length);
+
+/**
+ * Where a block should begin, in floats behind the start of a cache line, so that the rows of its
+ * largest tensor lie on as few lines as they can. Any other place is slower, and just as right.
+ */
+size_t rk_model_lead(const struct rk_model *model);
 
 /**
  * Fills a parameter block with the untrained start: V from N(0, init_std^2) by init_seed, all else
