@@ -13,10 +13,12 @@
 
 void rk_eval_order(const double *score, size_t n, uint32_t *order, uint32_t *work)
 {
-    for (size_t i = 0; i < n; i++) {
-        order[i] = (uint32_t)i;
-    }
-    rk_order_sort(score, order, n, work);
+    rk_order_top(score, n, n, order, work);
+}
+
+void rk_eval_top(const double *score, size_t n, size_t k, uint32_t *order, uint32_t *work)
+{
+    rk_order_top(score, n, k, order, work);
 }
 
 /* Moves the root of a min-heap down to its place. */

@@ -111,12 +111,11 @@ static enum rk_status score(struct api *api, struct api_slot *slot, struct scori
 {
     const struct live_view view = live_read(live, slot->number);
     const float *theta = view.version > 0 ? view.theta : NULL;
-    enum rk_status status = scorer_run(&slot->scorer, live->model, theta, group, err);
+    enum rk_status status =
+        scorer_run(&slot->scorer, live->model, theta, group, (size_t)scoring->request.top_k, err);
 
     scoring->version = view.version;
-    scoring->n_shown = (int64_t)scoring->request.n < scoring->request.top_k
-                           ? scoring->request.n
-                           : (size_t)scoring->request.top_k;
+    scoring->n_shown = slot->scorer.n_shown;
     if (status == RK_OK && scoring->request.explain) {
         status = explain_items(live->model, slot->scorer.fell_back ? NULL : theta, group,
                                slot->scorer.order, scoring->n_shown, &scoring->explanation, err);

@@ -38,7 +38,7 @@ static bool reserve(struct scorer *s, const struct rk_model *model, const struct
 }
 
 enum rk_status scorer_run(struct scorer *scorer, const struct rk_model *model, const float *theta,
-                          const struct rk_group *group, struct rk_error *err)
+                          const struct rk_group *group, size_t top, struct rk_error *err)
 {
     struct scorer *s = scorer;
 
@@ -46,6 +46,7 @@ enum rk_status scorer_run(struct scorer *scorer, const struct rk_model *model, c
         return rk_fail(err, RK_NOMEM, "no memory for %zu items", group->n_items);
     }
     s->n = group->n_items;
+    s->n_shown = s->n < top ? s->n : top;
     /* Untrained: all scores are 0, and the list's own order stands. */
     memset(s->head, 0, s->n * rk_model_heads(model) * sizeof *s->head);
     s->fell_back =
@@ -61,7 +62,7 @@ enum rk_status scorer_run(struct scorer *scorer, const struct rk_model *model, c
         memset(s->score, 0, s->n * sizeof *s->score);
         memset(s->logit, 0, s->n * sizeof *s->logit);
     }
-    rk_eval_order(s->score, s->n, s->order, s->scratch);
+    rk_eval_top(s->score, s->n, s->n_shown, s->order, s->scratch);
     return RK_OK;
 }
 

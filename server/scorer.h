@@ -16,11 +16,12 @@
 /* Zero to start. Arrays are owned, and stay as they are until the next list. */
 struct scorer {
     size_t n;        /* items of the list */
+    size_t n_shown;  /* of these, how many are wanted, from the highest down */
     bool has_ctr;    /* the model has a click head */
     bool fell_back;  /* a score was not finite: all are 0, and the list stands in its own order */
     double *score;   /* (n) what orders the list, rounded to float */
     double *logit;   /* (n) of a click, where has_ctr */
-    uint32_t *order; /* (n) the item at each rank */
+    uint32_t *order; /* (n_shown) the item at each rank */
     double *head;    /* a forward pass: heads, items */
     uint32_t *scratch;
     size_t cap_score;
@@ -35,11 +36,12 @@ void scorer_deinit(struct scorer *scorer);
  * Scores a group and orders it, highest first, equal scores in the group's order.
  *
  * @param theta  (params); NULL: version 0, untrained, where all scores are 0.
+ * @param top    how many ranks are wanted; all, where there are less.
  * @return RK_OK, also where the list falls back; RK_NOMEM.
  */
 RK_MUST_CHECK enum rk_status scorer_run(struct scorer *scorer, const struct rk_model *model,
                                         const float *theta, const struct rk_group *group,
-                                        struct rk_error *err);
+                                        size_t top, struct rk_error *err);
 
 /**
  * Writes id, rank, score and ctr of the item at a rank (from 0) as members of an open object: in

@@ -29,21 +29,68 @@ static void draw(struct list *list, size_t n, uint64_t seed, uint32_t levels, ui
     rk_eval_order(list->score, n, list->order, work);
 }
 
+/* How many stand before an item, by the definition. */
+static size_t count_before(const struct list *list, size_t i)
+{
+    size_t before = 0;
+    for (size_t j = 0; j < list->n; j++) {
+        before += list->score[j] > list->score[i] || (list->score[j] == list->score[i] && j < i);
+    }
+    return before;
+}
+
 static void order_equals_counting_and_keeps_ties(void **state)
 {
-    static const size_t sizes[] = {0, 1, 2, 15, 16, 17, 33, 100, 1000, 2000};
+    static const size_t sizes[] = {0, 1, 2, 31, 32, 33, 100, 1000, 1024, 1025, 2000};
     (void)state;
     static struct list list;
-    for (size_t c = 0; c < 30; c++) {
-        draw(&list, sizes[c % 10], c, c < 10 ? 5 : c < 20 ? 1000000 : 1, 2);
+    for (size_t c = 0; c < 33; c++) {
+        draw(&list, sizes[c % 11], c, c < 11 ? 5 : c < 22 ? 1000000 : 1, 2);
         for (size_t r = 0; r < list.n; r++) {
-            size_t i = list.order[r], before = 0;
-            for (size_t j = 0; j < list.n; j++) {
-                before +=
-                    list.score[j] > list.score[i] || (list.score[j] == list.score[i] && j < i);
-            }
-            assert_int_equal(before, r);
+            assert_int_equal(count_before(&list, list.order[r]), r);
         }
+    }
+}
+
+/* Scores whose bits differ in all places, in the lowest alone, or in the sign of zero alone. */
+static double odd_score(struct rk_random *random, size_t shape)
+{
+    static const double few[] = {0.0, -0.0, 4.9e-324, -4.9e-324, 1.0, 1.7e308, -1.7e308};
+    const double x = rk_random_normal(random);
+    switch (shape) {
+    case 0:
+        return x;
+    case 1:
+        return few[rk_random_below(random, 7)];
+    case 2:
+        return x * pow(10.0, (double)rk_random_below(random, 300));
+    case 3:
+        return 1.0 + 2.3e-16 * (double)rk_random_below(random, 3) + (x > 2.0 ? -9e99 : 0.0);
+    default:
+        return (double)(float)x;
+    }
+}
+
+static void order_and_its_beginning_hold_for_any_bits(void **state)
+{
+    static const size_t tops[] = {0, 1, 2, 10, 16, 17, 500, 3000};
+    (void)state;
+    static struct list list;
+    static uint32_t work[N_MAX], top[N_MAX];
+    for (size_t c = 0; c < 80; c++) {
+        struct rk_random random = {c};
+        print_message("seed %zu\n", c);
+        list.n = c % 2 == 0 ? 1500 : 90;
+        for (size_t i = 0; i < list.n; i++) {
+            list.score[i] = odd_score(&random, c / 8 % 5);
+        }
+        rk_eval_order(list.score, list.n, list.order, work);
+        for (size_t r = 0; r < list.n; r++) {
+            assert_int_equal(count_before(&list, list.order[r]), r);
+        }
+        const size_t k = tops[c % 8] < list.n ? tops[c % 8] : list.n;
+        rk_eval_top(list.score, list.n, tops[c % 8], top, work);
+        assert_memory_equal(top, list.order, k * sizeof *top);
     }
 }
 
@@ -213,6 +260,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(order_equals_counting_and_keeps_ties),
+        cmocka_unit_test(order_and_its_beginning_hold_for_any_bits),
         cmocka_unit_test(ndcg_equals_dcg_over_the_best_of_all_orders),
         cmocka_unit_test(ndcg_of_a_long_perfect_order_is_exactly_one),
         cmocka_unit_test(auc_equals_counting_pairs_with_ties_half),

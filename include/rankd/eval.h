@@ -19,6 +19,13 @@
 void rk_eval_order(const double *score, size_t n, uint32_t *order, uint32_t *work);
 
 /**
+ * The beginning of the same order: its first k ranks, without sorting the rest where k is small.
+ *
+ * @param order  out, (n): the first min(k, n) are as rk_eval_order gives them, the others are scratch.
+ */
+void rk_eval_top(const double *score, size_t n, size_t k, uint32_t *order, uint32_t *work);
+
+/**
  * NDCG at k: gain 2^y - 1, discount 1 / log2(1 + rank), divided by the best order's. Jarvelin &
  * Kekalainen 2002.
  *
