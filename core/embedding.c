@@ -70,8 +70,9 @@ static uint64_t count_triplets(const struct rk_group *group)
     uint64_t positives = 0, negatives = 0;
 
     for (size_t i = 0; i < group->n_items; i++) {
-        positives += group->label[i] > 0;
-        negatives += !(group->label[i] > 0);
+        const bool is_positive = group->label[i] > 0;
+        positives += is_positive;
+        negatives += !is_positive;
         if (group->id[i + 1] == 0) {
             return 0;
         }

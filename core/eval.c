@@ -9,7 +9,8 @@
 #include <math.h>
 #include <rankd/eval.h>
 
-#define NDCG_CUT 10
+#define NDCG_CUT  10
+#define LOGISTICS 32 /* at a time */
 
 void rk_eval_order(const double *score, size_t n, uint32_t *order, uint32_t *work)
 {
@@ -116,9 +117,17 @@ double rk_eval_rr(const uint32_t *order, const float *label, size_t n)
 
 double rk_eval_log_loss(const double *score, const float *label, size_t n)
 {
-    double sum = 0.0;
-    for (size_t i = 0; i < n; i++) {
-        sum += rk_logistic(label[i] > 0.0F ? -score[i] : score[i]).softplus;
+    double signed_score[LOGISTICS], softplus[LOGISTICS], sigma[LOGISTICS], sum = 0.0;
+    for (size_t first = 0; first < n; first += LOGISTICS) {
+        const size_t some = n - first < LOGISTICS ? n - first : LOGISTICS;
+        for (size_t i = 0; i < some; i++) {
+            const double s = score[first + i];
+            signed_score[i] = label[first + i] > 0.0F ? -s : s;
+        }
+        rk_logistic_each(signed_score, some, softplus, sigma);
+        for (size_t i = 0; i < some; i++) {
+            sum += softplus[i];
+        }
     }
     return n == 0 ? (double)NAN : sum / (double)n;
 }

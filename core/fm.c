@@ -8,6 +8,7 @@
  * So what an item is by itself does not depend on whom it is scored for, and nothing is subtracted.
  * Sums are in double. The work memory keeps T of all rows for the backward pass.
  */
+#include "clones.h"
 #include "kernels.h"
 #include "model_impl.h"
 
@@ -19,6 +20,8 @@ enum {
     LINEAR,
     EMBEDDING
 };
+
+#define USUAL_DIM 16
 
 static void fm_lay_out(struct rk_model *model)
 {
@@ -69,13 +72,23 @@ struct pull {
     bool linear; /* also at the linear weights */
 };
 
+/* d_f += x (pull_f - weight v_f x) */
+RK_IN_CLONES void add_vector(const struct pull *pull, const float *restrict v, double x, size_t k,
+                             double *restrict d)
+{
+    for (size_t f = 0; f < k; f++) {
+        d[f] += x * (pull->sum[f] - pull->weight * ((double)v[f] * x));
+    }
+}
+
 /*
  * dy_i/dw_j = x_j and dy_i/dv_jf = x_j (S_f + T_if - v_jf x_j), summed over the row's items with
  * g_i. The product v x is the very one that forward added: a feature that has nothing to pair with
  * gets exactly 0.
  */
-static bool add_row(const struct rk_model *model, const float *theta, const struct rk_group *group,
-                    size_t row, const struct pull *pull, struct rk_gradient *grad)
+RK_IN_CLONES bool add_row(const struct rk_model *model, const float *theta,
+                          const struct rk_group *group, size_t row, const struct pull *pull,
+                          struct rk_gradient *grad)
 {
     const struct rk_tensor *w = &model->tensor[LINEAR];
     const struct rk_tensor *v = &model->tensor[EMBEDDING];
@@ -84,7 +97,6 @@ static bool add_row(const struct rk_model *model, const float *theta, const stru
     for (uint32_t e = group->offset[row]; e < group->offset[row + 1]; e++) {
         const double x = (double)group->value[e];
         const size_t j = group->index[e];
-        const float *v_j = theta + v->offset + j * k;
         double *d;
         if (pull->linear && !rk_model_add_one(w, j, pull->weight * x, grad)) {
             return false;
@@ -93,8 +105,10 @@ static bool add_row(const struct rk_model *model, const float *theta, const stru
         if (d == NULL) {
             return false;
         }
-        for (size_t f = 0; f < k; f++) {
-            d[f] += x * (pull->sum[f] - pull->weight * ((double)v_j[f] * x));
+        if (k == USUAL_DIM) { /* a length that is known runs straight */
+            add_vector(pull, theta + v->offset + j * k, x, USUAL_DIM, d);
+        } else {
+            add_vector(pull, theta + v->offset + j * k, x, k, d);
         }
     }
     return true;
@@ -104,12 +118,11 @@ static bool add_row(const struct rk_model *model, const float *theta, const stru
  * An item's features get that item's pull, shared ones the sum of all, where a shift-free loss has
  * sum_i g_i exactly 0.
  */
-static bool fm_backward(const struct rk_model *model, const float *theta,
-                        const struct rk_group *group, void *work, const struct rk_output_grad *out,
-                        struct rk_gradient *grad)
+RK_CLONES static bool add_rows(const struct rk_model *model, const float *theta,
+                               const struct rk_group *group, const double *shared,
+                               const struct rk_output_grad *out, struct rk_gradient *grad)
 {
     const size_t k = model->config.dim;
-    const double *shared = work;
     struct pull all = {.weight = 0, .linear = !out->shift_free};
     struct pull one = {.linear = true};
 
@@ -138,6 +151,13 @@ static bool fm_backward(const struct rk_model *model, const float *theta,
         all.sum[f] += all.weight * shared[f];
     }
     return add_row(model, theta, group, 0, &all, grad);
+}
+
+static bool fm_backward(const struct rk_model *model, const float *theta,
+                        const struct rk_group *group, void *work, const struct rk_output_grad *out,
+                        struct rk_gradient *grad)
+{
+    return add_rows(model, theta, group, work, out, grad);
 }
 
 const struct rk_kind rk_kind_fm = {.name = "fm",

@@ -1,17 +1,16 @@
 /*
  * The learning step: forward, loss, backward, optimizer, with an undo log of every row before it
- * changes.
- *
- * The undo log is a stack: a row is pushed each time an update changes it, so that popping to any
- * mark gives back the state at that mark. One update and a whole step are taken back by the same
- * loop.
+ * changes. One update and a whole step are taken back by the same loop.
  */
+#include "clones.h"
 #include "fields.h"
 #include "grow.h"
 #include "model_impl.h"
 #include "numbers.h"
 #include "objective.h"
+#include "undo.h"
 
+#include <float.h>
 #include <math.h>
 #include <rankd/learner.h>
 #include <stdlib.h>
@@ -30,22 +29,17 @@ struct rk_learner {
     size_t cap_work;
     struct rk_objective objective;
 
-    uint32_t *undo_row; /* stack of rows, with their floats as they were: theta, then each slot */
-    size_t n_undo, cap_undo;
-    float *undo_value;
-    size_t n_undo_values, cap_undo_values;
+    uint32_t *row; /* of an update, with what they become: (parts, floats of the rows) */
+    size_t cap_row;
+    float *changed;
+    size_t cap_changed;
+    struct rk_undo undo;
     uint64_t undo_steps; /* step count at begin */
-
-    uint32_t *stamp; /* (model rows) == epoch: the row is in touched */
-    uint32_t epoch;
-    uint32_t *touched;
-    size_t n_touched, cap_touched;
 };
 
 /* The state an update goes back to. */
 struct mark {
-    size_t n_undo;
-    size_t n_touched;
+    size_t n_blocks;
     uint64_t steps;
 };
 
@@ -54,24 +48,19 @@ enum rk_status rk_learner_create(const struct rk_model *model, const float *thet
 {
     const struct rk_optim *optim = &model->config.optim;
     struct rk_learner *l = calloc(1, sizeof *l);
-    enum rk_status status;
+    bool enough = true;
 
     if (l == NULL) {
         return rk_fail(err, RK_NOMEM, "out of memory for a learner");
     }
-    l->model = model;
+    l->model = l->undo.model = model;
     l->optim = *optim;
     l->n_slots = rk_optim_slots(optim);
-    l->epoch = 1;
-    l->stamp = calloc(model->n_rows, sizeof *l->stamp);
-    status = rk_gradient_init(&l->grad, model->n_rows, err);
     for (size_t s = 0; s < l->n_slots; s++) {
         l->slot[s] = malloc(model->n_learned * sizeof(float));
-        if (l->slot[s] == NULL) {
-            status = RK_NOMEM;
-        }
+        enough = enough && l->slot[s] != NULL;
     }
-    if (status != RK_OK || l->stamp == NULL) {
+    if (!enough) {
         rk_learner_destroy(&l);
         return rk_fail(err, RK_NOMEM, "out of memory for the optimizer of %zu parameters",
                        model->n_learned);
@@ -94,86 +83,46 @@ void rk_learner_destroy(struct rk_learner **learner)
     rk_gradient_deinit(&l->grad);
     free(l->work);
     rk_objective_deinit(&l->objective);
-    free(l->undo_row);
-    free(l->undo_value);
-    free(l->stamp);
-    free(l->touched);
+    free(l->row);
+    free(l->changed);
+    rk_undo_deinit(&l->undo);
     free(l);
     *learner = NULL;
 }
 
 void rk_learner_begin(struct rk_learner *learner)
 {
-    struct rk_learner *l = learner;
-
-    l->n_undo = l->n_undo_values = l->n_touched = 0;
-    l->undo_steps = l->steps;
-    if (++l->epoch == 0) { /* wrapped round after 2^32 steps: old stamps would look new */
-        memset(l->stamp, 0, l->model->n_rows * sizeof *l->stamp);
-        l->epoch = 1;
-    }
+    rk_undo_clear(&learner->undo);
+    learner->undo_steps = learner->steps;
 }
 
-/* A row's parameters and the slots that go with them: statistics of numbers have none. */
-struct row_parts {
-    float *part[1 + RK_OPTIM_SLOTS_MAX];
-    size_t n_parts;
-    size_t length;
-};
-
-static struct row_parts row_parts(struct rk_learner *l, float *theta, uint32_t row)
+/* What a learned row is made of. */
+static struct rk_parts parts_of(struct rk_learner *l, float *theta)
 {
-    struct row_parts parts = {.n_parts = 1};
-    const size_t offset = rk_model_row(l->model, row, &parts.length);
+    struct rk_parts parts = {.part = {theta}, .n = 1 + l->n_slots};
 
-    parts.part[0] = theta + offset;
-    if (offset < l->model->n_learned) {
-        for (size_t s = 0; s < l->n_slots; s++) {
-            parts.part[parts.n_parts++] = l->slot[s] + offset;
-        }
+    for (size_t s = 0; s < l->n_slots; s++) {
+        parts.part[1 + s] = l->slot[s];
     }
     return parts;
 }
 
-/* Pushes a row as it is, before it changes, and notes it as touched. */
-static bool remember(struct rk_learner *l, const struct row_parts *parts, uint32_t row)
+/* Pushes one row that has no slots, before it changes. @return where it lies; NULL: out of memory. */
+static float *remember(struct rk_learner *l, float *theta, uint32_t row)
 {
-    const size_t values = l->n_undo_values + parts->n_parts * parts->length;
+    const struct rk_parts parts = {.part = {theta}, .n = 1};
+    size_t length;
 
-    if (!rk_reserve(&l->undo_row, &l->cap_undo, l->n_undo + 1) ||
-        !rk_reserve(&l->undo_value, &l->cap_undo_values, values) ||
-        !rk_reserve(&l->touched, &l->cap_touched, l->n_touched + 1)) {
-        return false;
-    }
-    l->undo_row[l->n_undo++] = row;
-    for (size_t p = 0; p < parts->n_parts; p++) {
-        memcpy(l->undo_value + l->n_undo_values, parts->part[p], parts->length * sizeof(float));
-        l->n_undo_values += parts->length;
-    }
-    if (l->stamp[row] != l->epoch) {
-        l->stamp[row] = l->epoch;
-        l->touched[l->n_touched++] = row;
-    }
-    return true;
+    return rk_undo_push(&l->undo, &parts, &row, 1) != NULL
+               ? theta + rk_model_row(l->model, row, &length)
+               : NULL;
 }
 
-/*
- * Pops rows until the stack is as high as at the mark, and forgets which were first touched after
- * it.
- */
 static void go_back(struct rk_learner *l, float *theta, struct mark mark)
 {
-    while (l->n_undo > mark.n_undo) {
-        const struct row_parts parts = row_parts(l, theta, l->undo_row[--l->n_undo]);
-        l->n_undo_values -= parts.n_parts * parts.length;
-        for (size_t p = 0; p < parts.n_parts; p++) {
-            memcpy(parts.part[p], l->undo_value + l->n_undo_values + p * parts.length,
-                   parts.length * sizeof(float));
-        }
-    }
-    while (l->n_touched > mark.n_touched) {
-        l->stamp[l->touched[--l->n_touched]] = 0; /* an epoch that never is */
-    }
+    const struct rk_parts parts = parts_of(l, theta);
+
+    rk_undo_pop(&l->undo, &parts, mark.n_blocks);
     l->steps = mark.steps;
 }
 
@@ -241,74 +190,58 @@ static enum rk_status backward(struct rk_learner *l, const float *theta,
     return RK_OK;
 }
 
-/* The gradient's L2 norm, scaled down to clip_norm where it is above. */
+/* The gradient's L2 norm; the gradient is scaled down to clip_norm where that is above. */
 static double clip(struct rk_learner *l)
 {
     const double most = l->model->config.clip_norm;
-    double norm = 0;
+    const double norm = rk_gradient_norm(&l->grad);
 
-    for (size_t i = 0; i < l->grad.n_sums; i++) {
-        norm += l->grad.sum[i] * l->grad.sum[i];
-    }
-    norm = sqrt(norm);
     if (most > 0 && norm > most) {
-        for (size_t i = 0; i < l->grad.n_sums; i++) {
-            l->grad.sum[i] *= most / norm;
-        }
+        rk_gradient_scale(&l->grad, most / norm);
     }
     return norm;
 }
 
-/* Finite everywhere, and the parameters no larger than they may be. */
-static bool within(const struct rk_limits *limits, const struct row_parts *parts)
+/* No value is larger than `most`, or no number. */
+RK_CLONES static bool all_within(const float *value, size_t n, float most)
 {
-    for (size_t i = 0; limits->parameter > 0 && i < parts->length; i++) {
-        if (!((double)fabsf(parts->part[0][i]) <= limits->parameter)) {
-            return false;
-        }
-    }
-    for (size_t p = 0; p < parts->n_parts; p++) {
-        for (size_t i = 0; i < parts->length; i++) {
-            if (!isfinite(parts->part[p][i])) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
+    int beyond = 0;
 
-static bool all_zero(const double *sum, size_t n)
-{
     for (size_t i = 0; i < n; i++) {
-        if (sum[i] != 0.0) {
-            return false;
-        }
+        beyond |= !(fabsf(value[i]) <= most);
     }
-    return true;
+    return beyond == 0;
 }
 
 /*
- * The optimizer on every row of the gradient. One that is exactly 0 has nothing to learn: handed
- * over, its weight decay would be all of its gradient, and AdaGrad makes a full step of however
- * small a first gradient.
+ * The optimizer on every row of the gradient, as one array. A row that is exactly 0 has nothing to
+ * learn: handed over, its weight decay would be all of its gradient, and AdaGrad makes a full step of
+ * however small a first gradient.
  */
 static enum rk_status apply(struct rk_learner *l, float *theta, struct rk_error *err)
 {
-    for (size_t i = 0; i < l->grad.n_rows; i++) {
-        const uint32_t row = l->grad.row[i];
-        const double *sum = l->grad.sum + l->grad.start[i];
-        const struct row_parts parts = row_parts(l, theta, row);
-        if (all_zero(sum, parts.length)) {
-            continue;
-        }
-        if (!remember(l, &parts, row)) {
-            return rk_fail(err, RK_NOMEM, "out of memory for the undo log");
-        }
-        rk_optim_update(&l->optim, l->steps, parts.part[0], parts.part + 1, sum, parts.length);
-        if (!within(&l->limits, &parts)) {
-            return rk_fail(err, RK_DIVERGED, "an update makes a parameter too large or not finite");
-        }
+    const struct rk_parts parts = parts_of(l, theta);
+    const float most = l->limits.parameter > 0 ? (float)l->limits.parameter : FLT_MAX;
+    const size_t n = rk_gradient_take(&l->grad, l->row), floats = l->grad.n_sums;
+    const float *old = n > 0 ? rk_undo_push(&l->undo, &parts, l->row, n) : NULL;
+    float *slot[RK_OPTIM_SLOTS_MAX];
+
+    if (n == 0) {
+        return RK_OK;
     }
+    if (old == NULL || !rk_reserve(&l->changed, &l->cap_changed, parts.n * floats)) {
+        return rk_fail(err, RK_NOMEM, "out of memory for the undo log");
+    }
+    memcpy(l->changed, old, parts.n * floats * sizeof *old);
+    for (size_t s = 0; s < l->n_slots; s++) {
+        slot[s] = l->changed + (1 + s) * floats;
+    }
+    rk_optim_update(&l->optim, l->steps, l->changed, slot, l->grad.sum, floats);
+    if (!all_within(l->changed, floats, most) ||
+        !all_within(l->changed + floats, l->n_slots * floats, FLT_MAX)) {
+        return rk_fail(err, RK_DIVERGED, "an update makes a parameter too large or not finite");
+    }
+    rk_undo_scatter(&l->undo, &parts, l->changed);
     return RK_OK;
 }
 
@@ -320,13 +253,13 @@ static enum rk_status observe(struct rk_learner *l, float *theta,
         for (size_t i = 0; l->model->numbers != NULL && i < groups[g]->n_numbers; i++) {
             const uint32_t e = groups[g]->number[i];
             const uint32_t row = (uint32_t)(l->model->numbers->first_row + groups[g]->index[e]);
-            const struct row_parts parts = row_parts(l, theta, row);
-            if (!remember(l, &parts, row)) {
+            float *statistics = remember(l, theta, row);
+            if (statistics == NULL) {
                 return rk_fail(err, RK_NOMEM, "out of memory for the undo log");
             }
-            rk_numbers_observe(parts.part[0], (double)groups[g]->value[e]);
-            if (!within(&(struct rk_limits){0},
-                        &parts)) { /* these have units: no limit is theirs */
+            rk_numbers_observe(statistics, (double)groups[g]->value[e]);
+            /* these have units: the limit of parameters is not theirs */
+            if (!all_within(statistics, RK_NUMBERS_COLS, FLT_MAX)) {
                 return rk_fail(err, RK_DIVERGED, "a number is too large for its statistics");
             }
         }
@@ -336,13 +269,12 @@ static enum rk_status observe(struct rk_learner *l, float *theta,
 
 static bool name_field(struct rk_learner *l, float *theta, uint32_t row, uint64_t name)
 {
-    const struct row_parts parts = row_parts(l, theta, row);
+    float *field = remember(l, theta, row);
 
-    if (!remember(l, &parts, row)) {
-        return false;
+    if (field != NULL) {
+        rk_fields_write(field, name);
     }
-    rk_fields_write(parts.part[0], name);
-    return true;
+    return field != NULL;
 }
 
 /* Numbers the fields of features that are met for the first time, while there is room. */
@@ -392,7 +324,9 @@ static enum rk_status learn(struct rk_learner *l, float *theta,
                        l->limits.gradient);
     }
     l->steps++;
-    status = apply(l, theta, err);
+    status = rk_reserve(&l->row, &l->cap_row, l->grad.rows.n)
+                 ? apply(l, theta, err)
+                 : rk_fail(err, RK_NOMEM, "out of memory for an update");
     return status == RK_OK ? observe(l, theta, groups, n, err) : status;
 }
 
@@ -415,7 +349,7 @@ static enum rk_status update(struct rk_learner *l, float *theta,
 
 static struct mark here(const struct rk_learner *l)
 {
-    return (struct mark){.n_undo = l->n_undo, .n_touched = l->n_touched, .steps = l->steps};
+    return (struct mark){.n_blocks = l->undo.n_blocks, .steps = l->steps};
 }
 
 enum rk_status rk_learner_update(struct rk_learner *learner, float *theta,
@@ -472,10 +406,9 @@ void rk_learner_limit(struct rk_learner *learner, const struct rk_limits *limits
     learner->limits = *limits;
 }
 
-const uint32_t *rk_learner_touched(const struct rk_learner *learner, size_t *n)
+const uint32_t *rk_learner_touched(struct rk_learner *learner, size_t *n)
 {
-    *n = learner->n_touched;
-    return learner->touched;
+    return rk_undo_touched(&learner->undo, n);
 }
 
 void rk_learner_set_rate(struct rk_learner *learner, double rate)

@@ -81,15 +81,21 @@ bool rk_loss_needs_teacher(const struct rk_loss *loss)
 
 size_t rk_loss_work(size_t n)
 {
-    return n * 2 * sizeof(double) + (3 * n + 1) * sizeof(uint32_t);
+    return n * 5 * sizeof(double) + (3 * n + 1) * sizeof(uint32_t);
 }
 
 static struct rk_loss_scratch carve(void *work, size_t n)
 {
     double *x = work;
-    uint32_t *order = (uint32_t *)(x + 2 * n);
-    return (struct rk_loss_scratch){
-        .x = x, .y = x + n, .order = order, .swap = order + n, .block = order + 2 * n};
+    uint32_t *order = (uint32_t *)(x + 5 * n);
+    return (struct rk_loss_scratch){.x = x,
+                                    .y = x + n,
+                                    .pair = x + 2 * n,
+                                    .softplus = x + 3 * n,
+                                    .sigma = x + 4 * n,
+                                    .order = order,
+                                    .swap = order + n,
+                                    .block = order + 2 * n};
 }
 
 static void scale(double *grad, size_t n, double factor)

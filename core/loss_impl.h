@@ -12,10 +12,11 @@
 
 /* Carved from the caller's work memory. */
 struct rk_loss_scratch {
-    double *x, *y;   /* (n) each */
-    uint32_t *order; /* (n) */
-    uint32_t *swap;  /* (n) for sorting */
-    uint32_t *block; /* (n + 1) */
+    double *x, *y;                   /* (n) each */
+    double *pair, *softplus, *sigma; /* (n) each: of an item's pairs */
+    uint32_t *order;                 /* (n) */
+    uint32_t *swap;                  /* (n) for sorting */
+    uint32_t *block;                 /* (n + 1) */
 };
 
 struct rk_list_loss {

@@ -63,20 +63,26 @@ static double swap_change(const struct swap_gain *swap, size_t i, size_t j)
 }
 
 /*
- * Pairs of one item i with the items j of the blocks below: w_i v softplus(-c d), v = 1 or the
+ * Pairs of the item i at a place with the items j from place `below` on: w_i v softplus(-c d), v = 1 or the
  * change of NDCG. d/ds_i = -w_i v c sigma(-c d), and the opposite for s_j.
  */
-static double add_item_pairs(double c, const struct rk_scored *list, const uint32_t *below,
-                             size_t n_below, size_t i, const struct swap_gain *swap, double *grad)
+static double add_item_pairs(double c, const struct rk_scored *list, size_t place, size_t below,
+                             const struct swap_gain *swap, struct rk_loss_scratch *work,
+                             double *grad)
 {
+    const size_t i = work->order[place], n = list->n - below;
+    const uint32_t *other = work->order + below;
     double sum = 0.0, pull = 0.0, weight = rk_item_weight(list, i);
-    for (size_t p = 0; p < n_below; p++) {
-        size_t j = below[p];
+    for (size_t p = 0; p < n; p++) {
+        work->pair[p] = -c * (list->score[i] - list->score[other[p]]);
+    }
+    rk_logistic_each(work->pair, n, work->softplus, work->sigma);
+    for (size_t p = 0; p < n; p++) {
+        size_t j = other[p];
         double v = swap == NULL ? weight : weight * swap_change(swap, i, j);
         if (v != 0.0) {
-            struct rk_logistic pair = rk_logistic(-c * (list->score[i] - list->score[j]));
-            double g = v * c * pair.sigma;
-            sum += v * pair.softplus;
+            double g = v * c * work->sigma[p];
+            sum += v * work->softplus[p];
             pull += g;
             grad[j] += g;
         }
@@ -93,8 +99,7 @@ static struct rk_list_loss add_pairs(const struct rk_loss *loss, const struct rk
     for (size_t b = 0; b < blocks->n; b++) {
         size_t end = blocks->block[b + 1];
         for (size_t p = blocks->block[b]; p < end && end < list->n; p++) {
-            result.sum += add_item_pairs(loss->sigma, list, work->order + end, list->n - end,
-                                         work->order[p], swap, grad);
+            result.sum += add_item_pairs(loss->sigma, list, p, end, swap, work, grad);
         }
     }
     return result;

@@ -122,13 +122,13 @@ static double *model_gradient(struct run *run, const struct scored_model *m)
     struct rk_output_grad out = {.head = m->head_grad,
                                  .shift_free = config->alpha == 1.0 &&
                                                rk_loss_shift_invariant(&config->loss)};
-    enum rk_status status = rk_gradient_init(&grad, rk_model_rows(m->model), &err);
+    enum rk_status status = RK_OK;
     for (size_t g = 0; status == RK_OK && g < m->n_groups; g++) {
         status = rk_model_backward(m->model, m->theta, m->groups[g], m->work[g], &out, &grad, &err);
         out.head += m->groups[g]->n_items * m->heads;
     }
-    for (size_t r = 0; r < grad.n_rows; r++) {
-        size_t length, at = rk_model_row(m->model, grad.row[r], &length);
+    for (size_t r = 0; r < grad.rows.n; r++) {
+        size_t length, at = rk_model_row(m->model, grad.rows.row[r], &length);
         memcpy(dense + at, grad.sum + grad.start[r], length * sizeof *dense);
     }
     if (status != RK_OK) {

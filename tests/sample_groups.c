@@ -266,12 +266,12 @@ void sample_score(const struct rk_model *model, const float *theta, const struct
 static void add_dense(const struct rk_model *model, const struct rk_gradient *sparse, double *grad,
                       bool *met)
 {
-    for (size_t r = 0; r < sparse->n_rows; r++) {
+    for (size_t r = 0; r < sparse->rows.n; r++) {
         size_t length;
-        const size_t at = rk_model_row(model, sparse->row[r], &length);
+        const size_t at = rk_model_row(model, sparse->rows.row[r], &length);
         memcpy(grad + at, sparse->sum + sparse->start[r], length * sizeof *grad);
         if (met != NULL) {
-            met[sparse->row[r]] = true;
+            met[sparse->rows.row[r]] = true;
         }
     }
 }
@@ -281,9 +281,8 @@ static void backward(const struct rk_model *model, const float *theta,
                      const double *score_grad, double *grad, bool *met)
 {
     const bool shift_free = rk_loss_shift_invariant(&rk_model_config(model)->loss);
-    struct rk_gradient sparse;
+    struct rk_gradient sparse = {0};
 
-    assert_ok(rk_gradient_init(&sparse, rk_model_rows(model), NULL));
     for (size_t g = 0; g < n; g++) {
         const struct rk_output_grad out = {.head = score_grad, .shift_free = shift_free};
         assert_ok(rk_model_backward(model, theta, groups[g], work[g], &out, &sparse, NULL));

@@ -91,9 +91,9 @@ void rk_learner_undo(struct rk_learner *learner, float *theta);
 
 /**
  * The distinct rows that changed since begin, in the order they were first touched; borrowed until
- * the next begin.
+ * the next update, undo or begin.
  */
-const uint32_t *rk_learner_touched(const struct rk_learner *learner, size_t *n);
+const uint32_t *rk_learner_touched(struct rk_learner *learner, size_t *n);
 
 /**
  * Learns at another rate from the next update on; that of a new learner is the model's. Slots and

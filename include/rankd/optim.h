@@ -76,7 +76,7 @@ const char *rk_optim_slot_text(const struct rk_optim *optim, size_t slot);
 void rk_optim_init(const struct rk_optim *optim, const float *p, float *const *slots, size_t n);
 
 /**
- * One update of n coordinates. Computed in double, rounded once into p and slots.
+ * One update of n coordinates. Computed in double and rounded once into p and slots; adagrad in float.
  * Sources: Duchi 2011 (adagrad), Kingma & Ba 2015 (adam), Loshchilov & Hutter 2019 (adamw), McMahan
  * 2013 (ftrl).
  *
