@@ -94,7 +94,7 @@ enum rk_status datafile_next(struct datafile_reader *reader, bool *got, struct r
     return status;
 }
 
-enum rk_status datafile_add(struct datafile_reader *reader, const struct rk_group *group,
+enum rk_status datafile_add(struct datafile_reader *reader, struct rk_group *group,
                             struct rk_error *err)
 {
     struct datafile *data = reader->data;
@@ -108,6 +108,9 @@ enum rk_status datafile_add(struct datafile_reader *reader, const struct rk_grou
         }
         data->group = grown;
         data->capacity = cap;
+    }
+    if (reader->repeats) {
+        rk_group_share(&reader->builder, group);
     }
     status = rk_group_copy(group, &data->group[data->n], err);
     if (status == RK_OK) {

@@ -384,6 +384,7 @@ enum rk_status datafile_read_csv(struct datafile_reader *reader, struct rk_error
         return rk_fail(err, RK_NOMEM, "out of memory for a list");
     }
     csv->reader = reader;
+    reader->repeats = true;
     status = datafile_open_stored(reader, err);
     if (status == RK_OK) {
         status = read_records(csv, err);

@@ -30,6 +30,7 @@ struct datafile_reader {
     const struct datafile_lines *wrong; /* the file that an error is about */
     struct stored stored;               /* as of the log's end */
     struct rk_group_builder builder;
+    bool repeats; /* the format has what is about a list in each of its rows */
     struct datafile *data;
 };
 
@@ -72,9 +73,9 @@ size_t datafile_take_digits(const char **at, size_t most, char stop, uint64_t *n
 
 /* ---- lists ---- */
 
-/** Appends a copy of a list. */
-RK_MUST_CHECK enum rk_status datafile_add(struct datafile_reader *reader,
-                                          const struct rk_group *group, struct rk_error *err);
+/** Appends a copy of the list that the builder has just made. */
+RK_MUST_CHECK enum rk_status datafile_add(struct datafile_reader *reader, struct rk_group *group,
+                                          struct rk_error *err);
 
 /** Finds out whether there are stored features. */
 RK_MUST_CHECK enum rk_status datafile_open_stored(struct datafile_reader *reader,

@@ -7,18 +7,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIGITS_MAX 9 /* of an index or a list's size */
+#define DIGITS_MAX 9  /* of an index or a list's size */
+#define NAMES      64 /* of fields that are remembered */
+
+/* The name of a field's features. Zero: none yet. */
+struct field_name {
+    uint64_t end; /* field + 1 */
+    struct rk_name name;
+};
 
 struct libsvm {
     struct datafile_reader *reader;
     bool by_qid;   /* else by sizes */
     bool has_form; /* a feature was met, with or without a field: so are all others */
     bool has_fields;
-    bool is_open;   /* a list is */
-    uint64_t qid;   /* of the open list */
-    size_t n_items; /* in the open list so far */
-    size_t left;    /* by sizes: rows the open list still needs */
-    size_t n_rows;  /* in all lists so far */
+    bool is_open;                  /* a list is */
+    uint64_t qid;                  /* of the open list */
+    size_t n_items;                /* in the open list so far */
+    size_t left;                   /* by sizes: rows the open list still needs */
+    size_t n_rows;                 /* in all lists so far */
+    struct field_name name[NAMES]; /* by field modulo NAMES */
 };
 
 /* ---- rows ---- */
@@ -64,9 +72,10 @@ struct word {
 
 static size_t count_colons(const char *word)
 {
+    const char *end = word + strcspn(word, " \t\r\v\f");
     size_t n = 0;
 
-    for (; *word != '\0' && strchr(" \t\r\v\f", *word) == NULL; word++) {
+    for (; word < end; word++) {
         n += *word == ':' ? 1 : 0;
     }
     return n;
@@ -91,6 +100,11 @@ static bool take_index(const char **at, struct word *word)
     return word->index_n > 0;
 }
 
+static bool is_in_range(double value)
+{
+    return value >= -JSON_NUMBER_MAX && value <= JSON_NUMBER_MAX;
+}
+
 static enum rk_status take_value(const char **at, struct word *word, struct rk_error *err)
 {
     const int n = (int)word->index_n;
@@ -99,11 +113,40 @@ static enum rk_status take_value(const char **at, struct word *word, struct rk_e
         return rk_fail(err, RK_INVALID, "the value of index %.*s is not a finite number", n,
                        word->index);
     }
-    if (!(word->value >= -JSON_NUMBER_MAX && word->value <= JSON_NUMBER_MAX)) {
+    if (!is_in_range(word->value)) {
         return rk_fail(err, RK_INVALID, "the value of index %.*s is beyond +-%g", n, word->index,
                        JSON_NUMBER_MAX);
     }
     return RK_OK;
+}
+
+/* The usual feature, in one pass. @return false: it is another, or none; nothing is taken. */
+static bool take_plain(const char **at, struct word *word)
+{
+    const char *c = *at, *second;
+
+    *word = (struct word){.index = c};
+    word->index_n = datafile_take_digits(&c, DIGITS_MAX, ':', &word->column);
+    if (word->index_n == 0) {
+        return false;
+    }
+    second = ++c;
+    word->field_number = word->column;
+    word->field_n = word->index_n;
+    word->field = word->index;
+    word->index = second;
+    word->index_n = datafile_take_digits(&c, DIGITS_MAX, ':', &word->column);
+    if (word->index_n == 0) {
+        *word = (struct word){
+            .index = word->field, .index_n = word->field_n, .column = word->field_number};
+    } else {
+        c++;
+    }
+    if (!datafile_take_number(&c, &word->value) || !is_in_range(word->value)) {
+        return false;
+    }
+    *at = c;
+    return true;
 }
 
 /* The fields of a file are for the model that knows fields: a column has to be in the same one. */
@@ -122,16 +165,28 @@ static enum rk_status check_field(const struct rk_model_config *config, const st
     return RK_OK;
 }
 
-static struct rk_feature feature_of(const struct rk_space *space, const struct word *word)
+/* The same field comes again and again: its name is hashed once. */
+static struct rk_name name_of(struct libsvm *svm, const struct word *word)
+{
+    struct field_name *known = &svm->name[word->field_number % NAMES];
+
+    if (known->end != word->field_number + 1) {
+        *known = (struct field_name){word->field_number + 1,
+                                     rk_name(RK_ITEM, word->field, word->field_n)};
+    }
+    return known->name;
+}
+
+static struct rk_feature feature_of(struct libsvm *svm, const struct word *word)
 {
     const float value = (float)word->value;
 
-    if (space->kind == RK_INDEXED) {
+    if (svm->reader->options->config->features.kind == RK_INDEXED) {
         return rk_feature_column((uint32_t)word->column, value);
     }
-    return word->field_n > 0 ? rk_feature_category(RK_ITEM, word->field, word->field_n, word->index,
-                                                   word->index_n, value)
-                             : rk_feature_number(RK_ITEM, word->index, word->index_n, value);
+    return word->field_n > 0
+               ? rk_name_category(name_of(svm, word), word->index, word->index_n, value)
+               : rk_feature_number(RK_ITEM, word->index, word->index_n, value);
 }
 
 static enum rk_status read_feature(struct libsvm *svm, const char **at, size_t place,
@@ -142,8 +197,9 @@ static enum rk_status read_feature(struct libsvm *svm, const char **at, size_t p
     struct rk_feature feature;
     struct word word;
     enum rk_status status;
+    const bool plain = take_plain(at, &word);
 
-    if (!take_index(at, &word)) {
+    if (!plain && !take_index(at, &word)) {
         return rk_fail(
             err, RK_INVALID,
             "feature %zu is not index:value or field:index:value, whole numbers before the value",
@@ -155,14 +211,14 @@ static enum rk_status read_feature(struct libsvm *svm, const char **at, size_t p
     }
     svm->has_form = true;
     svm->has_fields = word.field_n > 0;
-    status = take_value(at, &word, err);
+    status = plain ? RK_OK : take_value(at, &word, err);
     if (status == RK_OK) {
         status = check_field(config, &word, err);
     }
     if (status != RK_OK) {
         return status;
     }
-    feature = feature_of(&config->features, &word);
+    feature = feature_of(svm, &word);
     status = rk_group_add(&svm->reader->builder, &feature, &own);
     return status == RK_OK
                ? RK_OK
@@ -363,6 +419,7 @@ enum rk_status datafile_read_libsvm(struct datafile_reader *reader, struct rk_er
     enum rk_status status = RK_OK;
     bool got = true, chosen = false;
 
+    reader->repeats = true;
     while (status == RK_OK && got) {
         if (cut_comment(&reader->lines)) {
             if (!chosen) {

@@ -276,7 +276,7 @@ static void files_that_cannot_be_lists_are_refused(void **state)
 static size_t assert_line(const struct rk_group *group, size_t item, char *line)
 {
     char *rest = NULL;
-    size_t at = group->offset[item + 1];
+    size_t at = group->offset[item + 1], of_list = 0;
 
     assert_close((double)group->label[item], atof(strtok_r(line, " ", &rest)), 0, 0);
     for (char *word = strtok_r(NULL, " \n", &rest); word != NULL;
@@ -285,13 +285,15 @@ static size_t assert_line(const struct rk_group *group, size_t item, char *line)
         float value;
         assert_int_equal(sscanf(word, "%u:%f", &index, &value), 2);
         if (value != 0.0F) { /* a zero is nothing to a model */
-            assert_int_equal(group->index[at], index);
-            assert_true(group->value[at] == value);
-            at++;
+            const bool is_list = of_list < group->offset[1] && group->index[of_list] == index;
+            const size_t e = is_list ? of_list++ : at++;
+            assert_int_equal(group->index[e], index);
+            assert_true(group->value[e] == value);
         }
     }
+    assert_int_equal(of_list, group->offset[1]);
     assert_int_equal(at, group->offset[item + 2]);
-    return at - group->offset[item + 1];
+    return of_list + at - group->offset[item + 1];
 }
 
 static void real_data_is_read_to_the_bit(void **state)

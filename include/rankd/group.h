@@ -119,6 +119,17 @@ RK_MUST_CHECK enum rk_status rk_group_end(struct rk_group_builder *builder, bool
                                           struct rk_group *group, struct rk_error *err);
 
 /**
+ * Makes features that all items have alike features of the list: rows of files repeat what is about
+ * the query. Scores stay as they are, but for rounding; they are computed once a list then, and what
+ * cannot tell items apart is not learned from.
+ *
+ * @param builder  closed by rk_group_end, which gave @param group (in/out): the arrays change in place.
+ * Features that row 0 has too stay the items', for a row met on both sides counts twice. A group of
+ * one item stays as it is. Cost O(nnz), allocates nothing.
+ */
+void rk_group_share(struct rk_group_builder *builder, struct rk_group *group);
+
+/**
  * Copies a group into one block of its own.
  *
  * @param copy  out; free it with rk_group_destroy.
