@@ -9,11 +9,9 @@
 #include "store_log.h"
 #include "writer.h"
 
-#include <dirent.h>
 #include <rankd/feature.h>
 #include <stdint.h>
 #include <string.h>
-#include <unistd.h>
 
 #define ITEMS 1000 /* shown: each takes STORE_EVENTS_PER_ITEM events */
 
@@ -168,11 +166,8 @@ void commit_open(struct commit *commit)
     struct commit *c = commit;
     const struct writer_limits limits = {
         .jobs = 2 * COMMIT_CLIENTS, .bytes = 1 << 20, .rankings = 1};
-    const char *base = getenv("TMPDIR");
 
-    (void)snprintf(c->folder, sizeof c->folder, "%s/rankd-bench-XXXXXX",
-                   base != NULL ? base : "/tmp");
-    bench_need(mkdtemp(c->folder) != NULL, "no temporary folder");
+    folder_make(c->folder);
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->over, NULL);
     c->single = open_store(c, "single.db");
@@ -186,24 +181,11 @@ void commit_open(struct commit *commit)
     }
 }
 
-static void remove_folder(const char *path)
-{
-    DIR *folder = opendir(path);
-
-    for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
-        (void)unlinkat(dirfd(folder), entry->d_name, 0);
-    }
-    if (folder != NULL) {
-        (void)closedir(folder);
-    }
-    (void)rmdir(path);
-}
-
 void commit_close(struct commit *commit)
 {
     writer_stop(&commit->writer);
     store_close(&commit->single);
-    remove_folder(commit->folder);
+    folder_remove(commit->folder);
     free(commit->client);
     pthread_cond_destroy(&commit->over);
     pthread_mutex_destroy(&commit->lock);

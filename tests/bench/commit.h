@@ -6,6 +6,7 @@
 #ifndef RANKD_BENCH_COMMIT_H
 #define RANKD_BENCH_COMMIT_H
 
+#include "folder.h"
 #include "metrics.h"
 
 #include <pthread.h>
@@ -19,7 +20,7 @@
 struct commit_client;
 
 struct commit {
-    char folder[COMMIT_PATH / 2]; /* removed with all that is in it */
+    char folder[FOLDER_PATH]; /* removed with all that is in it */
     struct writer *writer;
     struct metrics metrics;         /* the writer's */
     struct metric_histogram waited; /* from sending an event to its acknowledgement */
