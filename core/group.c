@@ -5,7 +5,6 @@
 #include "grow.h"
 
 #include <float.h>
-#include <math.h>
 #include <rankd/group.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +80,12 @@ static void sort_keys(uint64_t *key, size_t n, const struct rk_group_entry *entr
 {
     static const size_t gaps[] = {40412, 17961, 7983, 3548, 1577, 701, 301, 132, 57, 23, 10, 4, 1};
 
-    for (size_t g = 0; g < sizeof gaps / sizeof *gaps; g++) {
+    size_t g = 0;
+
+    while (gaps[g] > 1 && gaps[g] >= n) {
+        g++;
+    }
+    for (; g < sizeof gaps / sizeof *gaps; g++) {
         const size_t gap = gaps[g];
         for (size_t i = gap; i < n; i++) {
             const uint64_t moving = key[i];
@@ -131,7 +135,9 @@ static bool close_row(struct rk_group_builder *b)
             sum += (double)more->value;
             met.number = met.number || more->number;
         }
-        met.value = (float)fmax(-(double)FLT_MAX, fmin((double)FLT_MAX, sum));
+        met.value = (float)(sum > (double)FLT_MAX    ? (double)FLT_MAX
+                            : sum < -(double)FLT_MAX ? -(double)FLT_MAX
+                                                     : sum);
         append(b, &met);
     }
     b->n_entries = 0;
@@ -156,6 +162,7 @@ enum rk_status rk_group_begin(struct rk_group_builder *builder, const struct rk_
                               uint64_t user_id, struct rk_error *err)
 {
     builder->space = *space;
+    builder->mask = rk_space_rows(space) - 1;
     builder->n_entries = builder->nnz = builder->n_numbers = builder->n_rows = 0;
     return begin_row(builder, user_id, err);
 }
@@ -170,11 +177,13 @@ enum rk_status rk_group_add(struct rk_group_builder *builder, const struct rk_fe
                             struct rk_error *err)
 {
     struct rk_group_builder *b = builder;
-    uint32_t index;
-    const enum rk_status status = rk_space_row(&b->space, feature, &index, err);
+    uint32_t index = (uint32_t)feature->hash & b->mask;
 
-    if (status != RK_OK) {
-        return status;
+    if (b->space.kind != RK_HASHED || feature->kind == RK_COLUMN) {
+        const enum rk_status status = rk_space_row(&b->space, feature, &index, err);
+        if (status != RK_OK) {
+            return status;
+        }
     }
     if (b->n_entries == b->cap_entries) {
         const size_t cap = rk_grown(b->cap_entries, b->n_entries + 1);

@@ -20,7 +20,7 @@ static float standardized(const float *row, float value)
         return 0.0F;
     }
     z = ((double)value - (double)row[RK_NUMBERS_MEAN]) / sqrt(variance);
-    return (float)fmax(-CLIP, fmin(CLIP, z));
+    return (float)(z < CLIP ? (z > -CLIP ? z : -CLIP) : CLIP);
 }
 
 const float *rk_numbers_values(const struct rk_model *model, const float *theta,

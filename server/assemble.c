@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#define FEW_FEATURES 16
+
 /*
  * The key of a feature is its name on a hashed space and its column on an indexed one: there a
  * decimal name and a bare column mean the same.
@@ -27,6 +29,11 @@ static int by_column(const void *a, const void *b)
 
 typedef int by_key(const void *a, const void *b);
 
+static by_key *comparison(const struct rk_space *space)
+{
+    return space->kind == RK_HASHED ? by_name : by_column;
+}
+
 /* Dense columns come sorted: then nothing is moved. */
 static void sort(struct rk_feature *features, size_t n, by_key *compare)
 {
@@ -45,27 +52,59 @@ struct assembly {
     const struct rk_model_config *config;
     const struct assemble_source *source;
     struct rk_group_builder *builder;
+    uint64_t id_name[RK_ITEM + 1]; /* hash of the name of ids, by side */
 };
 
 /*
- * Those stored features whose key the request does not have. One catalogue serves models of both
- * spaces: what has no place in this model's is left out.
+ * One catalogue serves models of both spaces: what has no place in this model's kind is left out. A
+ * column outside its size is a mistake, which the builder tells.
  */
+static bool has_place(const struct rk_space *space, const struct rk_feature *feature)
+{
+    return space->kind == RK_HASHED ? feature->kind != RK_COLUMN : feature->column != RK_NO_COLUMN;
+}
+
+static uint64_t key_of(const struct rk_space *space, const struct rk_feature *feature)
+{
+    return space->kind == RK_HASHED ? feature->name : feature->column;
+}
+
+/*
+ * Few features are compared one by one, beginning where the last was found: what is stored mostly
+ * has the order of what is sent. Many were sorted by their keys.
+ */
+static bool is_among(const struct rk_space *space, const struct rk_feature *features, size_t n,
+                     const struct rk_feature *feature, size_t *from)
+{
+    const uint64_t key = key_of(space, feature);
+
+    if (n > FEW_FEATURES) {
+        return bsearch(feature, features, n, sizeof *features, comparison(space)) != NULL;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const size_t at = *from + i < n ? *from + i : *from + i - n;
+        if (key_of(space, &features[at]) == key) {
+            *from = at + 1 < n ? at + 1 : 0;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Those stored features whose key the request does not have. */
 static enum rk_status add_stored(const struct assembly *to, const struct rk_feature *stored,
                                  size_t n_stored, struct rk_feature *own, size_t n,
                                  struct rk_error *err)
 {
     const struct rk_space *space = &to->config->features;
-    by_key *const compare = space->kind == RK_HASHED ? by_name : by_column;
     enum rk_status status = RK_OK;
+    size_t from = 0;
 
-    if (n_stored > 0) {
-        sort(own, n, compare);
+    if (n_stored > 0 && n > FEW_FEATURES) {
+        sort(own, n, comparison(space));
     }
     for (size_t i = 0; i < n_stored && status == RK_OK; i++) {
-        uint32_t row;
-        if (rk_space_row(space, &stored[i], &row, NULL) != RK_INVALID &&
-            (n == 0 || bsearch(&stored[i], own, n, sizeof *own, compare) == NULL)) {
+        if (has_place(space, &stored[i]) && !is_among(space, own, n, &stored[i], &from)) {
             status = rk_group_add(to->builder, &stored[i], err);
         }
     }
@@ -83,8 +122,11 @@ static enum rk_status add_entity(const struct assembly *to, struct list *list,
     enum rk_status status = RK_OK;
 
     if (entity->id != NULL && to->config->use_ids && to->config->features.kind == RK_HASHED) {
-        const struct rk_feature id =
-            rk_feature_category(side, "id", 2, entity->id, entity->id_n, 1.0F);
+        const struct rk_feature id = {.name = to->id_name[side],
+                                      .hash = entity->hash,
+                                      .column = RK_NO_COLUMN,
+                                      .kind = RK_CATEGORY,
+                                      .value = 1.0F};
         status = rk_group_add(to->builder, &id, err);
     }
     for (size_t i = 0; i < entity->n && status == RK_OK; i++) {
@@ -101,7 +143,11 @@ enum rk_status assemble_group(struct list *list, const struct rk_model_config *c
                               bool labelled, struct rk_group_builder *builder,
                               struct rk_group *group, size_t *where, struct rk_error *err)
 {
-    const struct assembly to = {config, source, builder};
+    const struct assembly to = {config,
+                                source,
+                                builder,
+                                {[RK_USER] = rk_feature_name(RK_USER, "id", 2),
+                                 [RK_ITEM] = rk_feature_name(RK_ITEM, "id", 2)}};
     uint64_t key;
     enum rk_status status = list_key(&config->users, &list->user, &key, err);
 

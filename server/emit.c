@@ -4,6 +4,7 @@
  */
 #include "emit.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 
 #define CAPACITY_MIN ((size_t)256)
 #define NUMBER_MAX   ((size_t)32) /* bytes of the longest number, terminated */
+#define ESCAPED_MAX  ((size_t)6)  /* bytes of an escaped one */
 #define MINUS_ZERO   "-0.0"       /* many readers take "-0" for an integer and lose the sign */
 
 /* Room for n bytes and the terminator; false, and failed, when there is none. */
@@ -43,24 +45,57 @@ bool emit_reserve(struct emit *emit, size_t n)
     return true;
 }
 
+/* The end of the text, with room for n bytes more behind it; or NULL. */
+static inline char *room(struct emit *emit, size_t n)
+{
+    return (!emit->failed && n < emit->capacity - emit->length) || emit_reserve(emit, n)
+               ? emit->text + emit->length
+               : NULL;
+}
+
+/* The text ends here now. */
+static inline void end_at(struct emit *emit, char *end)
+{
+    *end = '\0';
+    emit->length = (size_t)(end - emit->text);
+}
+
+static inline char *copied(char *to, const char *text, size_t n)
+{
+    if (n > 0) {
+        memcpy(to, text, n);
+    }
+    return to + n;
+}
+
 static void put(struct emit *emit, const char *text, size_t n)
 {
-    if (emit_reserve(emit, n)) {
-        if (n > 0) {
-            memcpy(emit->text + emit->length, text, n);
-        }
-        emit->length += n;
-        emit->text[emit->length] = '\0';
+    char *to = room(emit, n);
+
+    if (to != NULL) {
+        end_at(emit, copied(to, text, n));
     }
+}
+
+/* Where a value goes, behind the comma that it needs, with room for n bytes; or NULL. */
+static inline char *value_room(struct emit *emit, size_t n)
+{
+    char *to = room(emit, n + (emit->comma ? 1 : 0));
+
+    if (to != NULL && emit->comma) {
+        *to++ = ',';
+    }
+    emit->comma = true;
+    return to;
 }
 
 static void put_value(struct emit *emit, const char *text, size_t n)
 {
-    if (emit->comma) {
-        put(emit, ",", 1);
+    char *to = value_room(emit, n);
+
+    if (to != NULL) {
+        end_at(emit, copied(to, text, n));
     }
-    put(emit, text, n);
-    emit->comma = true;
 }
 
 void emit_reset(struct emit *emit)
@@ -124,30 +159,59 @@ static size_t escape(char *out, unsigned char c)
     return 6;
 }
 
-static void put_string(struct emit *emit, const char *text, size_t n)
+/* The first byte that must be escaped, or the end: eight at a time. */
+static const char *plain_end(const char *at, const char *end)
 {
-    size_t plain = 0; /* start of the bytes that go out as they are */
-    put(emit, "\"", 1);
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c < 0x20 || c == '"' || c == '\\') {
-            char escaped[6];
-            put(emit, text + plain, i - plain);
-            put(emit, escaped, escape(escaped, c));
-            plain = i + 1;
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+
+    for (; end - at >= 8; at += 8) {
+        uint64_t x, quote, backslash, special;
+        memcpy(&x, at, sizeof x);
+        x = le64toh(x);
+        quote = x ^ ones * '"';
+        backslash = x ^ ones * '\\';
+        special = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
+                  ((x - ones * 0x20) & ~x);
+        if ((special & ones * 0x80) != 0) {
+            return at + __builtin_ctzll(special & ones * 0x80) / 8;
         }
     }
-    if (n > plain) {
-        put(emit, text + plain, n - plain);
+    while (at < end && (unsigned char)*at >= 0x20 && *at != '"' && *at != '\\') {
+        at++;
     }
-    put(emit, "\"", 1);
+    return at;
+}
+
+/* A string in quotes, with `after` behind it. */
+static void put_string(struct emit *emit, const char *text, size_t n, const char *after)
+{
+    const char *const end = text + n;
+    const size_t after_n = strlen(after);
+    char *to = value_room(emit, n + 2 + after_n);
+
+    if (to == NULL) {
+        return;
+    }
+    *to++ = '"';
+    for (const char *plain = plain_end(text, end); text < end; plain = plain_end(text, end)) {
+        to = copied(to, text, (size_t)(plain - text));
+        text = plain;
+        if (text < end) {
+            end_at(emit, to);
+            to = room(emit, (size_t)(end - text) + ESCAPED_MAX + 1 + after_n);
+            if (to == NULL) {
+                return;
+            }
+            to += escape(to, (unsigned char)*text++);
+        }
+    }
+    *to++ = '"';
+    end_at(emit, copied(to, after, after_n));
 }
 
 void emit_key(struct emit *emit, const char *key)
 {
-    put_value(emit, "", 0);
-    put_string(emit, key, strlen(key));
-    put(emit, ":", 1);
+    put_string(emit, key, strlen(key), ":");
     emit->comma = false;
 }
 
@@ -162,8 +226,7 @@ void emit_string(struct emit *emit, const char *text)
 
 void emit_bytes(struct emit *emit, const char *text, size_t n)
 {
-    put_value(emit, "", 0);
-    put_string(emit, text, n);
+    put_string(emit, text, n, "");
 }
 
 /* Writes value so that it ends before end, at least `width` digits; returns its start. */
@@ -223,6 +286,7 @@ static size_t float_text_fixed(char *text, float value)
     static const double powers[] = {1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1,  1e2,  1e3, 1e4,
                                     1e5,  1e6,  1e7,  1e8,  1e9, 1e10, 1e11, 1e12};
     const double *power = powers + 4; /* power[k] = 10^k */
+    const double to_whole = 0x1p52;   /* what is added to it is rounded to a whole number */
     const uint64_t halfway = UINT64_C(1) << 28;
     double x = fabs((double)value);
     if (!(x >= power[-4] && x < power[6])) {
@@ -233,7 +297,7 @@ static size_t float_text_fixed(char *text, float value)
         exponent++;
     }
     for (int decimals = 5 - exponent; decimals <= 8 - exponent; decimals++) {
-        double numerator = rint(x * power[decimals]);
+        double numerator = x * power[decimals] + to_whole - to_whole;
         double decimal = numerator / power[decimals];
         uint64_t bits;
         memcpy(&bits, &decimal, sizeof bits);

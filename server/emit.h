@@ -58,6 +58,7 @@ void emit_json(struct emit *emit, const char *json, size_t n); /* a value that i
 
 /** Text as it is. The next value gets no comma: after a newline a new NDJSON line begins. */
 void emit_raw(struct emit *emit, const char *text, size_t n);
+#define emit_literal(emit, text) emit_raw((emit), (text), sizeof(text) - 1)
 void emit_format(struct emit *emit, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define CONNECTION_MEMORY ((size_t)32 << 10) /* head of a request; its body is gathered outside */
+#define BODY_ROOM         ((size_t)4 << 10)  /* at first */
 #define IDLE_S            15
 #define SEND_MS           1000 /* for the last answers, once the rest of the server has ended */
 #define DOOR_MS           20   /* for those who were just connecting */
@@ -202,7 +203,7 @@ static void drop_body(struct request *request)
 /* Room for n bytes more, which are within the limit. */
 static bool reserve(struct request *request, size_t n)
 {
-    size_t room = request->body_room > 0 ? request->body_room : 4096;
+    size_t room = request->body_room > 0 ? request->body_room : BODY_ROOM;
     char *grown;
 
     if (request->body_n + n <= request->body_room) {

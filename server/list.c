@@ -51,16 +51,17 @@ int list_hash_order(const void *a, const void *b)
 enum rk_status list_key(const struct rk_space *space, const struct list_entity *entity,
                         uint64_t *key, struct rk_error *err)
 {
-    struct rk_feature feature;
+    struct rk_feature feature = {.hash = entity->hash, .column = RK_NO_COLUMN, .kind = RK_FLAG};
     uint32_t row;
 
     *key = 0;
     if (entity->id == NULL) {
         return RK_OK;
     }
-    /* An id is a decimal number exactly where a name is a column's. */
-    feature = rk_feature_number(RK_USER, entity->id, entity->id_n, 1);
-    feature.hash = entity->hash;
+    if (space->kind == RK_INDEXED) {
+        /* An id is a decimal number exactly where a name is a column's. */
+        feature.column = rk_name(RK_USER, entity->id, entity->id_n).column;
+    }
     if (rk_space_row(space, &feature, &row, NULL) != RK_OK) {
         return rk_fail(err, RK_MISMATCH, "the id is no row of the model's table of %u",
                        (unsigned)space->size);

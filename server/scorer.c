@@ -71,14 +71,15 @@ void scorer_write(const struct scorer *scorer, size_t rank, const char *id, size
 {
     const uint32_t item = scorer->order[rank];
 
-    emit_key(out, "id");
+    /* Thousands of these are an answer: their keys are not written one by one. */
+    emit_literal(out, "\"id\":");
     emit_bytes(out, id, id_n);
-    emit_key(out, "rank");
+    emit_literal(out, ",\"rank\":");
     emit_integer(out, (int64_t)rank + 1);
-    emit_key(out, "score");
+    emit_literal(out, ",\"score\":");
     emit_float(out, (float)scorer->score[item]);
     if (scorer->has_ctr) {
-        emit_key(out, "ctr");
+        emit_literal(out, ",\"ctr\":");
         emit_float(out, (float)(1 / (1 + exp(-scorer->logit[item]))));
     }
 }

@@ -45,6 +45,7 @@ struct rk_group_entry {
  */
 struct rk_group_builder {
     struct rk_space space;
+    uint32_t mask;                /* of a hashed space: its rows - 1 */
     struct rk_group_entry *entry; /* (cap_entries) the open row */
     uint64_t *key;                /* (cap_entries) its sort keys */
     size_t n_entries, cap_entries;
