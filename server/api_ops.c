@@ -116,6 +116,12 @@ static void write_models(struct api *api, struct api_slot *slot, struct emit *ou
         metrics_sample(out, "rankd_model_paused", "model", models->model[i]->name,
                        atomic_load(&models->model[i]->state) == MODEL_PAUSED ? 1 : 0);
     }
+    metrics_head(out, "rankd_model_halted", "gauge",
+                 "1 where a recorded step could not be taken again, and learning ends.");
+    for (size_t i = 0; i < models->n; i++) {
+        metrics_sample(out, "rankd_model_halted", "model", models->model[i]->name,
+                       atomic_load(&models->model[i]->state) == MODEL_HALTED ? 1 : 0);
+    }
     models_done(api->models, slot->number, models);
 }
 

@@ -155,7 +155,7 @@ void served_destroy(struct served **served)
 
 const char *served_state_text(const struct served *served)
 {
-    static const char *const texts[] = {"idle", "running", "paused"};
+    static const char *const texts[] = {"idle", "running", "paused", "halted"};
 
     return texts[atomic_load(&served->state)];
 }

@@ -16,7 +16,8 @@
 enum model_state {
     MODEL_IDLE,
     MODEL_RUNNING,
-    MODEL_PAUSED
+    MODEL_PAUSED,
+    MODEL_HALTED
 };
 
 /*
@@ -95,7 +96,7 @@ RK_MUST_CHECK enum rk_status served_create(const char *name, const struct model_
 /** Frees it and clears the pointer; NULL is accepted. */
 void served_destroy(struct served **served);
 
-/** "idle", "running" or "paused". */
+/** "idle", "running", "paused" or "halted". */
 const char *served_state_text(const struct served *served);
 
 #endif

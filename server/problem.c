@@ -94,6 +94,12 @@ static const char *const explanation_of[PROBLEM_COUNT] = {
         "Training of this model is paused, by an operator or after steps that failed. "
         "GET /v1/models/{name}/training says why; POST /v1/models/{name}/resume goes on and "
         "catches up.",
+    [PROBLEM_TRAINING_HALTED] =
+        "A recorded step of this model cannot be taken again after a start, so that what it "
+        "learned "
+        "last is not there to go on from; it serves the version before that step. The log says "
+        "why. "
+        "Restore a backup, or activate or import a version: learning goes on from that one.",
     [PROBLEM_LENGTH_REQUIRED] =
         "A request of this method needs a Content-Length header or chunked transfer coding, so "
         "that its end is certain. HTTP clients set it by themselves when they are given a body.",

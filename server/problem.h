@@ -38,6 +38,7 @@
       "The model's configuration turns training off")                                              \
     X(ALREADY_RETRIED, "already-retried", 409, 0, "These lists were taken again already")          \
     X(TRAINING_PAUSED, "training-paused", 409, 0, "The model's training is paused")                \
+    X(TRAINING_HALTED, "training-halted", 409, 0, "The model cannot learn on")                     \
     X(LENGTH_REQUIRED, "length-required", 411, 0, "The request has no length")                     \
     X(BODY_TOO_LARGE, "body-too-large", 413, 0, "The body is over the limit")                      \
     X(JSON_TOO_COMPLEX, "json-too-complex", 413, 0, "The JSON needs too much memory")              \

@@ -80,9 +80,10 @@ void trainee_close(struct trainee **trainee)
 
 void trainee_show(struct trainee *trainee, bool running)
 {
-    atomic_store(&trainee->served->state, trainee->paused ? MODEL_PAUSED
-                                          : running       ? MODEL_RUNNING
-                                                          : MODEL_IDLE);
+    atomic_store(&trainee->served->state, trainee->halted              ? MODEL_HALTED
+                                          : trainee->paused            ? MODEL_PAUSED
+                                          : running || trainee->behind ? MODEL_RUNNING
+                                                                       : MODEL_IDLE);
 }
 
 /* ---- one step ---- */
@@ -223,7 +224,9 @@ void trainee_publish(struct trainee *t, int64_t version)
 
     live_publish(&t->served->live, version, rows, n);
     held_publish(&t->held);
-    t->last_version = version;
+    if (version > t->last_version) { /* else it is one that is made again */
+        t->last_version = version;
+    }
 }
 
 void trainee_pass(struct trainee *t, const struct store_step *row)

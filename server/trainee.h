@@ -52,11 +52,13 @@ struct trainee {
     int64_t config;       /* which of its configurations it has: store_config.seq */
     struct cut_era *era;  /* (n_eras) how long its rankings wait, and waited */
     size_t n_eras, cap_eras;
-    int64_t branch;                  /* of its lineage that it was recovered on; -1: not known */
-    int64_t last_version;            /* the largest version ever used */
-    int64_t stored_ns;               /* when the newest checkpoint was started, monotonic */
-    bool paused;                     /* as the store has it */
-    _Atomic bool storing;            /* a checkpoint is under way */
+    int64_t branch;       /* of its lineage that it was recovered on; -1: not known */
+    int64_t last_version; /* the largest version ever used */
+    int64_t stored_ns;    /* when the newest checkpoint was started, monotonic */
+    bool paused;          /* as the store has it */
+    bool behind;          /* steps recorded after what was loaded are yet to be taken again */
+    bool halted;          /* and one of them cannot be: no new ones may follow */
+    _Atomic bool storing; /* a checkpoint is under way */
     struct rk_eval_sum since_stored; /* progressive metrics since then */
     struct trainee_watch watch;      /* set by who wants to know */
     struct cut cut;
@@ -111,6 +113,13 @@ void trainee_configure(struct trainee *trainee, struct models *models,
                        const struct model_config *config, char *text, int64_t seq);
 
 /**
+ * Learns by the configuration it had at a log position, and what it says of how long rankings up to
+ * there wait. What everyone is shown stays. @return RK_OK; RK_CORRUPT; RK_IO; RK_NOMEM.
+ */
+RK_MUST_CHECK enum rk_status trainee_recall_config(struct trainee *trainee, struct store *store,
+                                                   int64_t seq, struct rk_error *err);
+
+/**
  * Has a rehearsal change its configuration as the recorded model's was changed up to a log position,
  * wherever the two were alike. @return RK_OK; RK_CORRUPT: a configuration cannot be read; RK_IO;
  * RK_NOMEM.
@@ -128,14 +137,27 @@ void trainee_close(struct trainee **trainee);
 void trainee_show(struct trainee *trainee, bool running);
 
 /**
- * Brings it to the state of the store: the newest good checkpoint of the branch that is learned on
- * now (lineage.h), or what that started with, and the step rows after it, cut and learned again.
+ * Loads the newest good checkpoint of the branch that is learned on now (lineage.h), or what that
+ * started with: it can be served at once. `behind` says whether steps after it are recorded.
  * Checkpoints that fail their checks are passed over and logged; one that was activated is then made
  * again from one before it.
  *
- * @return RK_OK; RK_CORRUPT: no checkpoint can be loaded; RK_MISMATCH: a step does not repeat as
- *         recorded; RK_IO; RK_NOMEM.
+ * @return RK_OK; RK_CORRUPT: no checkpoint can be loaded; RK_IO; RK_NOMEM.
  */
+RK_MUST_CHECK enum rk_status trainee_load_newest(struct trainee *trainee, struct store *store,
+                                                 struct rk_error *err);
+
+/**
+ * Cuts and learns the next recorded step again and serves what it published then, as that version;
+ * where there is none, it is behind no more. It may be served and read meanwhile.
+ *
+ * @return RK_OK; RK_IO, RK_NOMEM: nothing happened, try again later; RK_MISMATCH: the step does not
+ *         repeat as recorded, RK_CORRUPT and others: it is halted, and serves what it has.
+ */
+RK_MUST_CHECK enum rk_status trainee_catch_up(struct trainee *trainee, struct store *store,
+                                              struct rk_error *err);
+
+/** Brings it to the state of the store: both of these, to the end. @return as they do. */
 RK_MUST_CHECK enum rk_status trainee_recover(struct trainee *trainee, struct store *store,
                                              struct rk_error *err);
 

@@ -16,25 +16,55 @@ struct cut_terms trainee_terms(const struct trainee *trainee)
                               .n_eras = trainee->n_eras};
 }
 
-enum rk_status trainee_reserve_config(struct trainee *trainee, struct rk_error *err)
+static enum rk_status no_memory(struct rk_error *err)
 {
-    return grow_reserve(&trainee->era, &trainee->cap_eras, trainee->n_eras + 1)
-               ? RK_OK
-               : rk_fail(err, RK_NOMEM, "out of memory for a configuration");
+    return rk_fail(err, RK_NOMEM, "out of memory for a configuration");
 }
 
-void trainee_configure(struct trainee *trainee, struct models *models,
-                       const struct model_config *config, char *text, int64_t seq)
+enum rk_status trainee_reserve_config(struct trainee *trainee, struct rk_error *err)
 {
-    struct trainee *t = trainee;
+    return grow_reserve(&trainee->era, &trainee->cap_eras, trainee->n_eras + 1) ? RK_OK
+                                                                                : no_memory(err);
+}
+
+/* @pre there is room for an era. */
+static void learn_by(struct trainee *t, const struct model_config *config, int64_t seq)
+{
     const int64_t window_ms = config->training.attribution_s * 1000;
 
-    models_configure(models, t->served, config, text);
+    model_config_adopt(&t->served->config, config);
     rk_learner_set_rate(t->learner, config->model.optim.learning_rate);
     t->config = seq;
     if (t->n_eras == 0 || t->era[t->n_eras - 1].window_ms != window_ms) {
         t->era[t->n_eras++] = (struct cut_era){.since = seq, .window_ms = window_ms};
     }
+}
+
+void trainee_configure(struct trainee *trainee, struct models *models,
+                       const struct model_config *config, char *text, int64_t seq)
+{
+    models_configure(models, trainee->served, config, text);
+    learn_by(trainee, config, seq);
+}
+
+/* A configuration as JSON; malloc'ed, NULL when out of memory. */
+static char *text_of(const struct model_config *config)
+{
+    struct emit written = {0};
+
+    model_config_write(config, &written);
+    return emit_take(&written, &(size_t){0});
+}
+
+enum rk_status trainee_show_config(struct trainee *t, struct rk_error *err)
+{
+    char *text = text_of(&t->served->config);
+
+    if (text == NULL) {
+        return no_memory(err);
+    }
+    models_configure(NULL, t->served, &t->served->config, text);
+    return RK_OK;
 }
 
 static void free_configs(struct store_config *rows, size_t n)
@@ -59,20 +89,20 @@ static enum rk_status parse(const struct trainee *t, const struct store_config *
 /* ---- steps that are repeated ---- */
 
 /* One after another: the eras come of all of them. */
-static enum rk_status recall(struct trainee *t, struct store_config *row, struct rk_error *err)
+static enum rk_status recall(struct trainee *t, const struct store_config *row,
+                             struct rk_error *err)
 {
     struct model_config *config = malloc(sizeof *config);
     enum rk_status status = trainee_reserve_config(t, err);
 
     if (status == RK_OK && config == NULL) {
-        status = rk_fail(err, RK_NOMEM, "out of memory for a configuration");
+        status = no_memory(err);
     }
     if (status == RK_OK) {
         status = parse(t, row, config, err);
     }
     if (status == RK_OK) {
-        trainee_configure(t, NULL, config, row->text, row->seq);
-        row->text = NULL;
+        learn_by(t, config, row->seq);
     }
     free(config);
     return status;
@@ -103,13 +133,11 @@ static enum rk_status follow(struct trainee *t, const struct store_config *was,
                              const struct store_config *is, struct rk_error *err)
 {
     struct change *change = malloc(sizeof *change);
-    struct emit written = {0};
     char *text = NULL;
-    size_t n;
     enum rk_status status = trainee_reserve_config(t, err);
 
     if (status == RK_OK && change == NULL) {
-        status = rk_fail(err, RK_NOMEM, "out of memory for a configuration");
+        status = no_memory(err);
     }
     if (status == RK_OK) {
         status = parse(t, was, &change->before, err);
@@ -120,9 +148,8 @@ static enum rk_status follow(struct trainee *t, const struct store_config *was,
     if (status == RK_OK) {
         model_config_copy(&change->own, &t->served->config);
         model_config_follow(&change->own, &change->before, &change->after);
-        model_config_write(&change->own, &written);
-        text = emit_take(&written, &n);
-        status = text != NULL ? RK_OK : rk_fail(err, RK_NOMEM, "out of memory for a configuration");
+        text = text_of(&change->own);
+        status = text != NULL ? RK_OK : no_memory(err);
     }
     if (status == RK_OK) {
         trainee_configure(t, NULL, &change->own, text, is->seq);

@@ -79,9 +79,9 @@ RK_MUST_CHECK enum rk_status trainee_cut_again(struct trainee *t, struct store *
 /* Makes the lists held back those of a checkpoint (by id) or of an activation (by seq). */
 RK_MUST_CHECK enum rk_status trainee_hold(struct trainee *t, struct store *store, bool activated,
                                           int64_t id, struct rk_error *err);
-/* Takes the configuration it had at a log position, and how long rankings up to there waited. */
-RK_MUST_CHECK enum rk_status trainee_recall_config(struct trainee *t, struct store *store,
-                                                   int64_t seq, struct rk_error *err);
+
+/* Shows everyone the configuration it learns by. @pre it is not served yet. */
+RK_MUST_CHECK enum rk_status trainee_show_config(struct trainee *t, struct rk_error *err);
 
 /* Goes past a step that was refused and taken back. */
 void trainee_pass(struct trainee *t, const struct store_step *row);

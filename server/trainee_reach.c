@@ -170,7 +170,8 @@ static enum rk_status load_base(struct recovery *r, size_t branch, int64_t versi
 
 /* ---- from outside ---- */
 
-enum rk_status trainee_recover(struct trainee *trainee, struct store *store, struct rk_error *err)
+enum rk_status trainee_load_newest(struct trainee *trainee, struct store *store,
+                                   struct rk_error *err)
 {
     struct recovery r = {.t = trainee, .store = store};
     enum rk_status status = lineage_read(store, trainee->served->id, &r.lineage, err);
@@ -179,10 +180,10 @@ enum rk_status trainee_recover(struct trainee *trainee, struct store *store, str
         status = load_base(&r, r.lineage.n_activations, INT64_MAX, err);
     }
     if (status == RK_OK) {
-        status = trainee_repeat(trainee, store, INT64_MAX, err);
+        status = trainee_recall_config(trainee, store, INT64_MAX, err);
     }
     if (status == RK_OK) {
-        status = trainee_recall_config(trainee, store, INT64_MAX, err);
+        status = trainee_show_config(trainee, err);
     }
     if (status == RK_OK) {
         status = trainee_recall_refused(trainee, store, err);
@@ -190,7 +191,18 @@ enum rk_status trainee_recover(struct trainee *trainee, struct store *store, str
     if (status == RK_OK) {
         status = store_last_version(store, trainee->served->id, &trainee->last_version, err);
     }
+    trainee->behind = status == RK_OK && is_followed(&r, trainee->step);
     lineage_deinit(&r.lineage);
+    return status;
+}
+
+enum rk_status trainee_recover(struct trainee *trainee, struct store *store, struct rk_error *err)
+{
+    enum rk_status status = trainee_load_newest(trainee, store, err);
+
+    while (status == RK_OK && trainee->behind) {
+        status = trainee_catch_up(trainee, store, err);
+    }
     return status;
 }
 

@@ -54,6 +54,7 @@ void trainee_stand_at(struct trainee *t, int64_t version, int64_t seq, int64_t d
     t->due_seq = due_seq;
     t->step = step;
     t->branch = -1;
+    t->behind = t->halted = false;
     atomic_store(&t->served->position, seq);
     atomic_store(&t->served->checkpoint_version, version);
 }
@@ -126,12 +127,16 @@ static enum rk_status learn_again(struct trainee *t, struct store *store,
     struct step_result result = {.retry = row->retry};
     enum rk_status status = prepare(t, store, row, range, err);
 
-    if (status == RK_OK) {
-        status = trainee_learn(t, row->to_seq, &result, err);
+    if (status != RK_OK) {
+        return status;
     }
+    status = trainee_learn(t, row->to_seq, &result, err);
     if (status == RK_OK && !is_as_recorded(t, row, &result)) {
         status = rk_fail(err, RK_MISMATCH, "step %lld of model \"%s\" does not repeat as recorded",
                          (long long)row->id, t->served->name);
+    }
+    if (status != RK_OK) {
+        trainee_take_back(t);
     }
     step_result_deinit(&result);
     return status;
@@ -169,35 +174,52 @@ enum rk_status trainee_repeat_step(struct trainee *t, struct store *store,
     return RK_OK;
 }
 
+/* Takes the next recorded step again. @param done  out: there is none, of at most that id. */
+static enum rk_status repeat_next(struct trainee *t, struct store *store, int64_t last, bool *done,
+                                  struct rk_error *err)
+{
+    struct store_step row = {0};
+    size_t n = 1;
+    enum rk_status status = store_list_steps(store, t->served->id, t->step, false, &row, &n, err);
+
+    if (status != RK_OK) {
+        return status;
+    }
+    *done = n == 0 || row.id > last;
+    if (!*done) {
+        status = trainee_repeat_step(t, store, &row, err);
+    }
+    free(row.quarantined);
+    return status;
+}
+
 enum rk_status trainee_repeat(struct trainee *t, struct store *store, int64_t last,
                               struct rk_error *err)
 {
-    enum {
-        PAGE = 256
-    };
-    struct store_step *rows = calloc(PAGE, sizeof *rows);
-    size_t n = PAGE;
+    bool done = false;
     enum rk_status status = RK_OK;
 
-    if (rows == NULL) {
-        return rk_fail(err, RK_NOMEM, "out of memory for recovery");
+    while (status == RK_OK && !done) {
+        status = repeat_next(t, store, last, &done, err);
     }
-    while (n == PAGE && status == RK_OK) {
-        n = PAGE;
-        status = store_list_steps(store, t->served->id, t->step, false, rows, &n, err);
-        if (status != RK_OK) {
-            break;
-        }
-        for (size_t i = 0; i < n; i++) {
-            if (status == RK_OK && rows[i].id <= last) {
-                status = trainee_repeat_step(t, store, &rows[i], err);
-            }
-            free(rows[i].quarantined);
-        }
-        if (n > 0 && rows[n - 1].id > last) {
-            break;
-        }
+    return status;
+}
+
+static bool may_pass(enum rk_status status)
+{
+    return status == RK_IO || status == RK_NOMEM || status == RK_BUSY;
+}
+
+enum rk_status trainee_catch_up(struct trainee *trainee, struct store *store, struct rk_error *err)
+{
+    struct trainee *t = trainee;
+    bool done = false;
+    enum rk_status status = repeat_next(t, store, INT64_MAX, &done, err);
+
+    if (status == RK_OK && done) {
+        status = trainee_recall_config(t, store, INT64_MAX, err);
+        t->behind = status != RK_OK;
     }
-    free(rows);
+    t->halted = status != RK_OK && !may_pass(status);
     return status;
 }

@@ -45,4 +45,5 @@ void trainee_take_over(struct trainee *trainee, struct trainee_state *state, int
     t->learner = state->learner;
     state->learner = NULL;
     trainee_stand_at(t, version, seq, seq, step);
+    trainee_show(t, false); /* it may have been halted */
 }

@@ -65,44 +65,68 @@ bool trainer_pace(struct trainer *trainer)
     }
 }
 
+static void note_failure(struct trainer *trainer, const struct trainee *t,
+                         const struct rk_error *err)
+{
+    log_error(t->halted ? "training_halted" : "step_failed", log_text("model", t->served->name),
+              log_text("reason", err->text));
+    if (store_trouble(trainer->tools.store) == STORE_DAMAGED) {
+        writer_report_damage(trainer->tools.writer, err->text);
+    }
+}
+
 enum rk_status trainer_step(struct trainer *trainer, struct trainee *t, int64_t log_end, bool *more,
                             struct rk_error *err)
 {
     enum rk_status status;
 
     trainee_show(t, true);
-    status = trainee_step(t, &trainer->tools, log_end, more, err);
+    if (t->behind) {
+        status = trainer_catch_up(trainer, t, err);
+        *more = status == RK_OK; /* what came meanwhile */
+    } else {
+        status = trainee_step(t, &trainer->tools, log_end, more, err);
+    }
     trainee_show(t, false);
+    if (status != RK_OK) {
+        note_failure(trainer, t, err);
+    }
     return status;
 }
 
+/* What could not be recorded would be learned for nothing, again and again. */
+static bool has_work(const struct trainee *t, int64_t log_end, bool recording)
+{
+    const struct cut_terms terms = trainee_terms(t);
+
+    if (t->behind) {
+        return !t->halted;
+    }
+    return recording && trainer_may_train(t) &&
+           (t->seq < log_end || cut_waits_upto(&terms) > t->due_seq);
+}
+
 /*
- * One step of each model that has something to learn, as long as nothing goes first. @return true:
- * there may be more.
+ * One step of each model that has something to learn, or to learn again, as long as nothing goes
+ * first. @return true: there may be more.
  */
-static bool step_all(struct trainer *trainer, bool *failed)
+static bool step_all(struct trainer *trainer, bool recording, bool *failed)
 {
     const int64_t log_end = writer_log_end(trainer->tools.writer);
     bool any = false;
 
     for (size_t i = 0; i < trainer->n; i++) {
         struct trainee *t = trainer->trainee[i];
-        const struct cut_terms terms = trainee_terms(t);
         struct rk_error err = {0};
         bool more = false;
-        if (!trainer_may_train(t) || (t->seq >= log_end && cut_waits_upto(&terms) <= t->due_seq)) {
+        if (!has_work(t, log_end, recording)) {
             continue;
         }
         if (!trainer_pace(trainer)) {
             return true;
         }
         if (trainer_step(trainer, t, log_end, &more, &err) != RK_OK) {
-            log_error("step_failed", log_text("model", t->served->name),
-                      log_text("reason", err.text));
             *failed = true;
-            if (store_trouble(trainer->tools.store) == STORE_DAMAGED) {
-                writer_report_damage(trainer->tools.writer, err.text);
-            }
         }
         any = any || more;
     }
@@ -140,7 +164,7 @@ static struct trainer_command *take_command(struct trainer *trainer)
 static void *trainer_thread(void *argument)
 {
     struct trainer *trainer = argument;
-    bool more = true, failed = false;
+    bool more = true, recording = true, failed = false;
 
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* of the thread alone: Linux */
     for (;;) {
@@ -148,7 +172,7 @@ static void *trainer_thread(void *argument)
         bool stop;
         pthread_mutex_lock(&trainer->lock);
         if (!more) {
-            wait_a_moment(trainer, failed);
+            wait_a_moment(trainer, failed || !recording);
         }
         command = take_command(trainer);
         stop = trainer->stop;
@@ -163,10 +187,10 @@ static void *trainer_thread(void *argument)
             return NULL;
         }
         pace_watch(&trainer->pace);
-        /* What could not be recorded would be learned for nothing, again and again. */
-        failed = writer_trouble(trainer->tools.writer) != STORE_FINE;
-        more = !failed && step_all(trainer, &failed) && !failed;
-        if (!failed) {
+        recording = writer_trouble(trainer->tools.writer) == STORE_FINE;
+        failed = false;
+        more = step_all(trainer, recording, &failed) && !failed;
+        if (recording && !failed) {
             trainer_checkpoint_due(trainer);
             more = trainer_trim(trainer) || more;
         }
@@ -202,6 +226,7 @@ enum rk_status trainer_start(struct store *store, struct writer *writer, struct 
     }
     t->last = &t->first;
     t->options = *options;
+    t->started_ns = clock_monotonic_ns();
     pace_init(&t->pace, &options->pace, options->score);
     t->tools = (struct trainee_tools){
         .store = store, .writer = writer, .metrics = metrics, .models = models};

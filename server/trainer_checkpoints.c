@@ -80,9 +80,11 @@ void trainer_await_checkpoint(struct trainer *trainer, struct trainee *t)
     pthread_mutex_unlock(&trainer->lock);
 }
 
+/* Not what the steps of the store make again. */
 static bool has_learned(const struct trainee *t)
 {
-    return live_version(&t->served->live) != atomic_load(&t->served->checkpoint_version);
+    return !t->behind &&
+           live_version(&t->served->live) != atomic_load(&t->served->checkpoint_version);
 }
 
 /* Stores what has been learned since the last checkpoint and waits for it. */

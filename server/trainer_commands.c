@@ -144,6 +144,12 @@ static void do_pause(struct trainer *trainer, struct trainer_command *command, s
     trainee_show(t, false);
 }
 
+static bool halted(struct trainer_command *command)
+{
+    return problem_set(&command->problem, PROBLEM_TRAINING_HALTED,
+                       "a recorded step cannot be taken again");
+}
+
 bool trainer_may_train(const struct trainee *t)
 {
     return t->served->config.training.enabled && !t->paused;
@@ -158,7 +164,7 @@ bool trainer_check_trains(struct trainer_command *command, const struct trainee 
     if (t->paused) {
         return problem_set(&command->problem, PROBLEM_TRAINING_PAUSED, "resume it first");
     }
-    return true;
+    return !t->halted || halted(command);
 }
 
 /* Learns from all that is committed now, then stores a checkpoint. */
@@ -176,9 +182,10 @@ static void do_train(struct trainer *trainer, struct trainer_command *command, s
     while (more && status == RK_OK && trainer_may_train(t) && clock_monotonic_ns() < deadline_ns &&
            !trainer_stopping(trainer)) {
         const int64_t step = t->step;
+        const bool behind = t->behind;
         (void)trainer_pace(trainer); /* what waits behind it comes the sooner if it goes on */
         status = trainer_step(trainer, t, log_end, &more, &err);
-        if (t->step != step) {
+        if (t->step != step && !behind) {
             command->steps++;
             command->lists += (int64_t)t->cut.n;
         }
@@ -203,16 +210,43 @@ static void do_dry_run(struct trainer *trainer, struct trainer_command *command,
     }
 }
 
-void trainer_obey(struct trainer *trainer, struct trainer_command *command)
+/* Does it go on from what the model learned last? Training gets there by itself. */
+static bool needs_newest(const struct trainer_command *command)
 {
-    struct trainee *t = trainer_find(trainer, command->model);
+    return command->verb == TRAINER_ACTIVATE || command->verb == TRAINER_IMPORT ||
+           command->verb == TRAINER_DRY_RUN || command->verb == TRAINER_RETRY ||
+           command->verb == TRAINER_CONFIGURE;
+}
 
-    trainer->obeying_ns = clock_monotonic_ns();
-    if (command->verb == TRAINER_CREATE) {
-        do_create(trainer, command);
-    } else if (t == NULL) {
-        problem_set(&command->problem, PROBLEM_UNKNOWN_MODEL, "there is no model of this name");
-    } else if (command->verb == TRAINER_DELETE) {
+/* Takes all recorded steps again. @return false: not now, and why is in the command's problem. */
+static bool catch_up(struct trainer *trainer, struct trainer_command *command, struct trainee *t)
+{
+    struct rk_error err = {0};
+    enum rk_status status = RK_OK;
+    bool more;
+
+    while (t->behind && !t->halted && status == RK_OK) {
+        if (trainer_stopping(trainer)) {
+            return problem_set(&command->problem, PROBLEM_DRAINING, "the server is stopping");
+        }
+        (void)trainer_pace(trainer); /* as when it trains */
+        status = trainer_step(trainer, t, 0, &more, &err);
+    }
+    if (t->halted && (command->verb == TRAINER_ACTIVATE || command->verb == TRAINER_IMPORT)) {
+        err = (struct rk_error){0}; /* another version is a way out */
+        status = trainee_recall_config(t, trainer->tools.store, INT64_MAX, &err);
+    } else if (t->halted) {
+        return halted(command);
+    }
+    if (status != RK_OK) {
+        trainer_fail(trainer, command, &err);
+    }
+    return status == RK_OK;
+}
+
+static void obey(struct trainer *trainer, struct trainer_command *command, struct trainee *t)
+{
+    if (command->verb == TRAINER_DELETE) {
         do_delete(trainer, command, t);
     } else if (command->verb == TRAINER_ACTIVATE) {
         trainer_activate(trainer, command, t);
@@ -230,6 +264,20 @@ void trainer_obey(struct trainer *trainer, struct trainer_command *command)
         do_dry_run(trainer, command, t);
     } else {
         do_pause(trainer, command, t, command->verb == TRAINER_PAUSE);
+    }
+}
+
+void trainer_obey(struct trainer *trainer, struct trainer_command *command)
+{
+    struct trainee *t = trainer_find(trainer, command->model);
+
+    trainer->obeying_ns = clock_monotonic_ns();
+    if (command->verb == TRAINER_CREATE) {
+        do_create(trainer, command);
+    } else if (t == NULL) {
+        problem_set(&command->problem, PROBLEM_UNKNOWN_MODEL, "there is no model of this name");
+    } else if (!needs_newest(command) || catch_up(trainer, command, t)) {
+        obey(trainer, command, t);
     }
     command->done(command);
 }

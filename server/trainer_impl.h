@@ -24,6 +24,7 @@ struct trainer {
     struct retention *retention; /* NULL: nothing is ever removed */
     struct trainee **trainee;    /* (n) */
     size_t n;
+    int64_t started_ns; /* monotonic */
     int64_t obeying_ns; /* since when it does what the last command says, monotonic */
 };
 
@@ -38,7 +39,7 @@ bool trainer_stopping(struct trainer *trainer);
  */
 bool trainer_pace(struct trainer *trainer);
 
-/* One step of a model, shown to everyone as running. */
+/* One step of a model, recorded or new, shown to everyone as running. */
 RK_MUST_CHECK enum rk_status trainer_step(struct trainer *trainer, struct trainee *t,
                                           int64_t log_end, bool *more, struct rk_error *err);
 
@@ -57,8 +58,15 @@ RK_MUST_CHECK enum rk_status trainer_create(struct trainer *trainer, const char 
                                             const struct model_config *config, int64_t from_seq,
                                             struct rk_error *err);
 
-/* Recovers every model of the store, and makes `default` where there is none. */
+/*
+ * Loads every model of the store, to be served at once, and makes `default` where there is none; the
+ * command line's is recovered.
+ */
 RK_MUST_CHECK enum rk_status trainer_recover(struct trainer *trainer, struct rk_error *err);
+
+/* Takes a model's next recorded step again. @pre t->behind */
+RK_MUST_CHECK enum rk_status trainer_catch_up(struct trainer *trainer, struct trainee *t,
+                                              struct rk_error *err);
 
 /* ---- trainer_checkpoints.c ---- */
 

@@ -126,10 +126,19 @@ enum rk_status trainer_create(struct trainer *trainer, const char *name,
 
 /* ---- recovery ---- */
 
+static void note_state(const struct trainer *trainer, const char *event, const struct trainee *t)
+{
+    log_info(event, log_text("model", t->served->name),
+             log_number("version", live_version(&t->served->live)),
+             log_number("checkpoint", atomic_load(&t->served->checkpoint_version)),
+             log_number("seq", t->seq),
+             log_number("ms", (clock_monotonic_ns() - trainer->started_ns) / 1000000));
+}
+
 static enum rk_status recover_model(struct trainer *trainer, const struct store_model *row,
                                     struct rk_error *err)
 {
-    const int64_t start_ns = clock_monotonic_ns();
+    struct store *store = trainer->tools.store;
     struct trainee *t = NULL;
     enum rk_status status =
         trainee_open(row, trainer->options.model_max_bytes, trainer->options.n_slots, &t, err);
@@ -138,8 +147,8 @@ static enum rk_status recover_model(struct trainer *trainer, const struct store_
         return status;
     }
     t->paused = row->paused;
-    trainee_show(t, false);
-    status = trainee_recover(t, trainer->tools.store, err);
+    status = trainer->options.only != NULL ? trainee_recover(t, store, err)
+                                           : trainee_load_newest(t, store, err);
     if (status == RK_OK) {
         status = make_room(trainer, err);
     }
@@ -147,13 +156,20 @@ static enum rk_status recover_model(struct trainer *trainer, const struct store_
         trainee_close(&t);
         return status;
     }
+    trainee_show(t, false);
     adopt(trainer, t);
-    log_info("model_recovered", log_text("model", row->name),
-             log_number("version", live_version(&t->served->live)),
-             log_number("checkpoint", atomic_load(&t->served->checkpoint_version)),
-             log_number("seq", t->seq),
-             log_number("ms", (clock_monotonic_ns() - start_ns) / 1000000));
+    note_state(trainer, t->behind ? "model_loaded" : "model_recovered", t);
     return RK_OK;
+}
+
+enum rk_status trainer_catch_up(struct trainer *trainer, struct trainee *t, struct rk_error *err)
+{
+    const enum rk_status status = trainee_catch_up(t, trainer->tools.store, err);
+
+    if (!t->behind) {
+        note_state(trainer, "model_recovered", t);
+    }
+    return status;
 }
 
 enum rk_status trainer_recover(struct trainer *trainer, struct rk_error *err)

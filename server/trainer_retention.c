@@ -7,6 +7,17 @@
 
 #include <stdlib.h>
 
+/* What is behind needs what it learned from before, and one that is halted is evidence. */
+static bool is_any_behind(const struct trainer *trainer)
+{
+    for (size_t i = 0; i < trainer->n; i++) {
+        if (trainer->trainee[i]->behind) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The models as they are now. */
 static struct retention_model *list_models(const struct trainer *trainer)
 {
@@ -24,7 +35,7 @@ bool trainer_trim(struct trainer *trainer)
     struct rk_error err = {0};
     bool more = false;
 
-    if (trainer->retention == NULL) {
+    if (trainer->retention == NULL || is_any_behind(trainer)) {
         return false;
     }
     models = list_models(trainer);

@@ -73,7 +73,8 @@ void server_run(struct server_process *server, const char *const *arguments)
     assert_int_equal(pthread_create(&server->reader, NULL, read_output, server), 0);
 }
 
-bool server_await(struct server_process *server, const char *text)
+/* Waits until one of two texts stands in the output. @return is it the first? */
+static bool await_either(struct server_process *server, const char *text, const char *other)
 {
     struct timespec deadline;
     bool found;
@@ -82,11 +83,26 @@ bool server_await(struct server_process *server, const char *text)
     (void)clock_gettime(CLOCK_REALTIME, &deadline);
     deadline.tv_sec += DEADLINE_S;
     pthread_mutex_lock(&server->lock);
-    while ((found = strstr(server->text, text) != NULL) == false && !server->ended && late == 0) {
+    while ((found = strstr(server->text, text) != NULL) == false &&
+           strstr(server->text, other) == NULL && !server->ended && late == 0) {
         late = pthread_cond_timedwait(&server->change, &server->lock, &deadline);
     }
     pthread_mutex_unlock(&server->lock);
     return found;
+}
+
+bool server_await(struct server_process *server, const char *text)
+{
+    return await_either(server, text, text);
+}
+
+bool server_await_recovered(struct server_process *server, const char *model)
+{
+    char recovered[128], halted[128];
+
+    (void)snprintf(recovered, sizeof recovered, "event=model_recovered model=%s ", model);
+    (void)snprintf(halted, sizeof halted, "event=training_halted model=%s ", model);
+    return await_either(server, recovered, halted);
 }
 
 bool server_wrote(struct server_process *server, const char *text)

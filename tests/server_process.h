@@ -39,6 +39,12 @@ bool server_try(struct server_process *server, const char *db, const char *const
 /* Waits until a text stands in the output. @return false: the process ended without. */
 bool server_await(struct server_process *server, const char *text);
 
+/*
+ * Waits until a model that was there before the start has what it had learned. @return false: it
+ * cannot have it, or the process ended.
+ */
+bool server_await_recovered(struct server_process *server, const char *model);
+
 /* Has the text been written? */
 bool server_wrote(struct server_process *server, const char *text);
 

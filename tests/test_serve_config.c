@@ -103,6 +103,7 @@ static void look(struct life *life, struct state states[MODELS])
         struct http_response response;
         const char *version;
         char path[96];
+        assert_true(server_await_recovered(&life->server, models[m]));
         (void)snprintf(path, sizeof path, "/v1/models/%s", models[m]);
         response = http_client_ask(&life->http, "GET", path, NULL, NULL);
         assert_int_equal(response.status, 200);

@@ -154,6 +154,117 @@ static void stored_features_are_learned_again_as_they_were(void **state)
     trained_free(&t);
 }
 
+/* ---- behind ---- */
+
+/* A model whose last steps are in no checkpoint, as it is found by a start. @param last  its bytes. */
+static struct trainee *find_behind(struct learning *l, struct checkpoint_bytes *last)
+{
+    struct trainee *t = trained_make(l, PLAIN);
+    live_on(l, t);
+    *last = trained_bytes(t);
+    trained_free(&t);
+    t = trained_find(l);
+    assert_ok(trainee_load_newest(t, l->reader, NULL));
+    return t;
+}
+
+static void every_version_served_on_the_way_is_the_one_that_is_reproduced(void **state)
+{
+    struct learning *l = *state;
+    struct checkpoint_bytes last;
+    struct trainee *t = find_behind(l, &last), *other = trained_find(l);
+    int on_the_way = 0;
+    assert_int_equal(live_version(&t->served->live), t->served->checkpoint_version);
+    for (int64_t most = t->last_version; t->behind; on_the_way++) {
+        assert_ok(trainee_reach(other, l->reader, live_version(&t->served->live), NULL));
+        struct checkpoint_bytes reached = trained_bytes(other);
+        trained_compare(t, &reached);
+        free(reached.bytes);
+        assert_true(live_version(&t->served->live) < most || t->seq == learning_end(l));
+        assert_int_equal(t->last_version,
+                         most); /* whoever wants a number of its own gets a new one */
+        assert_ok(trainee_catch_up(t, l->reader, NULL));
+    }
+    assert_true(on_the_way > 5);
+    trained_compare(t, &last);
+    free(last.bytes);
+    trained_free(&other);
+    trained_free(&t);
+}
+
+static void model_whose_last_version_is_stored_is_not_behind(void **state)
+{
+    struct learning *l = *state;
+    struct trainee *t = trained_make(l, PLAIN);
+    learning_stream(l, 40, 1);
+    trained_catch_up(l, t);
+    (void)trained_store(l, t);
+    trained_free(&t);
+    t = trained_find(l);
+    assert_ok(trainee_load_newest(t, l->reader, NULL));
+    assert_false(t->behind);
+    trained_free(&t);
+}
+
+static void the_newest_configuration_is_shown_while_steps_are_taken_by_older_ones(void **state)
+{
+    struct learning *l = *state;
+    struct trainee *t = trained_make(l, PLAIN);
+    learning_stream(l, 40, 1);
+    trained_catch_up(l, t);
+    trained_configure(l, t, "{\"labels\":{\"click\":2}}");
+    trained_free(&t);
+    t = trained_find(l);
+    assert_ok(trainee_load_newest(t, l->reader, NULL));
+    const char *shown = t->served->config_text;
+    assert_non_null(strstr(shown, "\"click\":2"));
+    for (int64_t newest = t->config; t->behind; assert_int_equal(t->config == newest, !t->behind)) {
+        assert_ok(trainee_catch_up(t, l->reader, NULL));
+        assert_ptr_equal(t->served->config_text, shown);
+    }
+    trained_free(&t);
+}
+
+static void step_that_does_not_repeat_halts_a_model_that_serves_what_was_before_it(void **state)
+{
+    struct learning *l = *state;
+    struct checkpoint_bytes last, halted;
+    struct trainee *t = find_behind(l, &last), *other = trained_find(l);
+    const int64_t bad = t->served->checkpoint_version + 2;
+    char text[96];
+    (void)snprintf(text, sizeof text, "UPDATE step SET lists = lists + 1 WHERE version = %lld",
+                   (long long)bad);
+    fixture_run_sql(l->path, text);
+    assert_ok(trainee_catch_up(t, l->reader, NULL));
+    assert_status(trainee_catch_up(t, l->reader, NULL), RK_MISMATCH);
+    assert_true(t->behind && t->halted);
+    assert_ok(trainee_reach(other, l->reader, bad - 1, NULL));
+    halted = trained_bytes(other);
+    trained_compare(t, &halted);
+    free(halted.bytes);
+    free(last.bytes);
+    trained_free(&other);
+    trained_free(&t);
+}
+
+static void step_that_cannot_be_read_now_is_taken_again_later(void **state)
+{
+    struct learning *l = *state;
+    struct checkpoint_bytes last;
+    struct trainee *t = find_behind(l, &last);
+    assert_ok(trainee_catch_up(t, l->reader, NULL));
+    fixture_run_sql(l->path, "ALTER TABLE batch RENAME TO elsewhere");
+    assert_status(trainee_catch_up(t, l->reader, NULL), RK_IO);
+    assert_true(t->behind && !t->halted);
+    fixture_run_sql(l->path, "ALTER TABLE elsewhere RENAME TO batch");
+    while (t->behind) {
+        assert_ok(trainee_catch_up(t, l->reader, NULL));
+    }
+    trained_compare(t, &last);
+    free(last.bytes);
+    trained_free(&t);
+}
+
 /* ---- what cannot be recovered ---- */
 
 static void step_that_does_not_repeat_as_recorded_is_told(void **state)
@@ -296,6 +407,11 @@ int main(void)
         LEARNING_TEST(more_steps_than_a_page_are_taken_again),
         LEARNING_TEST(steps_without_a_version_are_taken_again_and_change_nothing),
         LEARNING_TEST(stored_features_are_learned_again_as_they_were),
+        LEARNING_TEST(every_version_served_on_the_way_is_the_one_that_is_reproduced),
+        LEARNING_TEST(model_whose_last_version_is_stored_is_not_behind),
+        LEARNING_TEST(the_newest_configuration_is_shown_while_steps_are_taken_by_older_ones),
+        LEARNING_TEST(step_that_does_not_repeat_halts_a_model_that_serves_what_was_before_it),
+        LEARNING_TEST(step_that_cannot_be_read_now_is_taken_again_later),
         LEARNING_TEST(step_that_does_not_repeat_as_recorded_is_told),
         LEARNING_TEST(model_without_any_checkpoint_is_told_as_damaged),
         LEARNING_TEST(activated_version_is_served_after_a_restart_too),

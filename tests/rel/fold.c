@@ -161,11 +161,23 @@ bool fold_look(const char *db, struct fold *fold)
 {
     struct server_process server;
     struct http_client http;
+    bool whole = true;
 
     if (!server_try(&server, db, NULL)) {
         const char *why = strstr(server.text, "event=start_failed");
         printf("%s\n", why != NULL ? why : server.text);
         (void)server_end(&server);
+        return false;
+    }
+    for (int i = 0; i < TRAFFIC_MODELS; i++) {
+        char model[8];
+        (void)snprintf(model, sizeof model, "m%d", i);
+        whole = server_await_recovered(&server, model) && whole;
+    }
+    if (!whole) {
+        const char *why = strstr(server.text, "event=training_halted");
+        printf("%s\n", why != NULL ? why : server.text);
+        server_stop(&server);
         return false;
     }
     http_client_init(&http, server.port);

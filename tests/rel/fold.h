@@ -35,7 +35,7 @@ struct fold fold_settle(const char *db);
  */
 void fold_forget(const char *db);
 
-/* Starts on the file and looks. @return false: it does not start. */
+/* Starts on the file and looks. @return false: it does not start, or a model is halted. */
 bool fold_look(const char *db, struct fold *fold);
 
 #endif

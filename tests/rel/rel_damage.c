@@ -325,7 +325,8 @@ static bool is_passed_over(const struct bench *b, int64_t version)
     (void)snprintf(recovered, sizeof recovered, "model_recovered model=default version=%lld ",
                    (long long)version);
     server_start(&server, b->path, NULL);
-    right = server_wrote(&server, "checkpoint_passed_over") && server_wrote(&server, recovered);
+    right = server_await_recovered(&server, "default") &&
+            server_wrote(&server, "checkpoint_passed_over") && server_wrote(&server, recovered);
     server_signal(&server, SIGKILL); /* so that it stores no other one */
     return server_end(&server) == 128 + SIGKILL && right;
 }
