@@ -5,8 +5,10 @@
  * With S_F the sum of v_j x_j over the features j of field F (0 where the field is absent) and
  * S = sum_F S_F:
  *     y = w0 + <w,x> + 1/2 (|S|^2 - sum_j |v_j|^2 x_j^2) + MLP([S_0, S_1, ...])
+ * where the pairs are added up as in fm.c.
  */
 #include "fields.h"
+#include "kernels.h"
 #include "mlp.h"
 #include "model_impl.h"
 
@@ -30,11 +32,10 @@ struct deepfm_work {
     double *all_mlp;   /* (fields k) the same over all items */
     double *total;     /* (k) what pairs pull */
     double *all_total; /* (k) */
-};
-
-struct row_sums {
-    double linear;
-    double square; /* sum_j |v_j|^2 x_j^2 of features that have a field */
+    double *one_total; /* (k) */
+    double *forward;   /* (rk_mlp_scratch) */
+    uint32_t *column;  /* (fields k) */
+    uint32_t *field;   /* (nnz) */
 };
 
 static size_t n_sums(const struct rk_model *model)
@@ -56,6 +57,10 @@ static struct deepfm_work work_of(const struct rk_model *model, size_t n_items, 
     w.all_mlp = w.mlp + sums;
     w.total = w.all_mlp + sums;
     w.all_total = w.total + model->config.dim;
+    w.one_total = w.all_total + model->config.dim;
+    w.forward = w.one_total + model->config.dim;
+    w.column = (uint32_t *)(void *)(w.forward + rk_mlp_scratch(&model->mlp));
+    w.field = w.column + sums;
     return w;
 }
 
@@ -82,32 +87,9 @@ static size_t deepfm_work_bytes(const struct rk_model *model, size_t n_items, si
 {
     const size_t sums = n_sums(model), units = rk_mlp_units(&model->mlp);
 
-    (void)nnz;
-    return ((n_items + 4) * sums + (n_items + 1) * units + 2 * model->config.dim) * sizeof(double);
-}
-
-/* Adds a row's features to the field sums. */
-static struct row_sums sum_row(const struct rk_model *model, const float *theta,
-                               const struct rk_fields *fields, const struct rk_group *group,
-                               size_t row, double *sum)
-{
-    const size_t k = model->config.dim;
-    const float *w = theta + model->tensor[LINEAR].offset;
-    const float *v = theta + model->tensor[EMBEDDING].offset;
-    struct row_sums sums = {0};
-
-    for (uint32_t e = group->offset[row]; e < group->offset[row + 1]; e++) {
-        const double x = (double)group->value[e];
-        const uint32_t field = rk_fields_find(fields, group, e);
-        const float *v_j = v + (size_t)group->index[e] * k;
-        sums.linear += (double)w[group->index[e]] * x;
-        for (size_t i = 0; i < k && field != RK_NO_FIELD; i++) {
-            const double term = (double)v_j[i] * x;
-            sum[field * k + i] += term;
-            sums.square += term * term;
-        }
-    }
-    return sums;
+    return ((n_items + 4) * sums + (n_items + 1) * units + 3 * model->config.dim +
+            rk_mlp_scratch(&model->mlp) + (sums + nnz + 1) / 2) *
+           sizeof(double);
 }
 
 /* S = sum_F S_F. */
@@ -134,29 +116,55 @@ static void add_shared(const struct rk_model *model, const struct deepfm_work *w
     add_fields(model, w->both, w->total);
 }
 
+/* Fields of all entries; the MLP's inputs that are not 0 for all items. @return how many. */
+static size_t find_fields(const struct rk_model *model, const float *theta,
+                          const struct rk_group *group, const struct deepfm_work *w)
+{
+    const uint32_t k = model->config.dim;
+    bool met[RK_FIELDS_MAX] = {false};
+    struct rk_fields fields;
+    size_t n = 0;
+
+    rk_fields_read(model, theta, &fields);
+    for (uint32_t e = 0; e < group->offset[group->n_items + 1]; e++) {
+        w->field[e] = rk_fields_find(&fields, group, e);
+        if (w->field[e] != RK_NO_FIELD && e >= group->offset[1]) {
+            met[w->field[e]] = true;
+        }
+    }
+    for (uint32_t i = 0; i < n_sums(model); i++) {
+        w->column[n] = i;
+        n += met[i / k];
+    }
+    return n;
+}
+
 static void deepfm_forward(const struct rk_model *model, const float *theta,
                            const struct rk_group *group, void *work, double *score)
 {
     const struct deepfm_work w = work_of(model, group->n_items, work);
-    const size_t sums = n_sums(model), units = rk_mlp_units(&model->mlp);
-    const double bias = (double)theta[model->tensor[BIAS].offset];
-    struct rk_fields fields;
-    struct row_sums own;
+    const struct rk_kernels *kernels = rk_kernels();
+    const size_t sums = n_sums(model), k = model->config.dim;
+    const struct rk_mlp_inputs inputs = {group->n_items, w.shared, w.item, w.column,
+                                         find_fields(model, theta, group, &w)};
+    const struct rk_fm_rows rows = {.n_items = group->n_items,
+                                    .offset = group->offset,
+                                    .index = group->index,
+                                    .value = group->value,
+                                    .end = group->offset[group->n_items + 1],
+                                    .w = theta + model->tensor[LINEAR].offset,
+                                    .v = theta + model->tensor[EMBEDDING].offset,
+                                    .k = k,
+                                    .field = w.field,
+                                    .n_fields = rk_model_n_fields(model)};
+    const double shared =
+        (double)theta[model->tensor[BIAS].offset] + kernels->fm_fields(&rows, 0, w.total, w.shared);
 
-    rk_fields_read(model, theta, &fields);
-    memset(w.shared, 0, (group->n_items + 1) * sums * sizeof(double));
-    own = sum_row(model, theta, &fields, group, 0, w.shared);
     for (size_t i = 0; i < group->n_items; i++) {
-        const struct row_sums item =
-            sum_row(model, theta, &fields, group, i + 1, w.item + i * sums);
-        double norm = 0;
-        add_shared(model, &w, i);
-        for (size_t d = 0; d < model->config.dim; d++) {
-            norm += w.total[d] * w.total[d];
-        }
-        score[i] = bias + own.linear + item.linear + 0.5 * (norm - own.square - item.square) +
-                   rk_mlp_forward(&model->mlp, theta, w.both, w.unit + i * units);
+        const double own = kernels->fm_fields(&rows, i + 1, w.one_total, w.item + i * sums);
+        score[i] = shared + own + kernels->dot(w.total, w.one_total, k);
     }
+    rk_mlp_forward(&model->mlp, theta, &inputs, w.unit, w.forward, score);
 }
 
 /* What pulls at the features of one row. */

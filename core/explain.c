@@ -18,6 +18,7 @@ struct explain_work {
     uint64_t *name;       /* (nnz) */
     double *input;        /* (fields k) */
     double *unit;         /* (units) */
+    double *scratch;      /* (rk_mlp_scratch) of deepfm's */
     void *forward;        /* rk_model_work */
     float *value;         /* (nnz) */
     float *x;             /* (nnz) standardised */
@@ -50,7 +51,8 @@ static struct explain_work work_of(const struct rk_model *model, size_t nnz, voi
     w.name = (uint64_t *)(void *)(w.term + nnz);
     w.input = (double *)(void *)(w.name + nnz);
     w.unit = w.input + mlp_inputs(model);
-    w.forward = w.unit + rk_mlp_units(&model->mlp);
+    w.scratch = w.unit + rk_mlp_units(&model->mlp);
+    w.forward = w.scratch + (mlp_inputs(model) > 0 ? rk_mlp_scratch(&model->mlp) : 0);
     w.value = (float *)(void *)((char *)w.forward + eights(rk_model_work(model, 1, nnz)));
     w.x = w.value + nnz;
     w.index = (uint32_t *)(void *)(w.x + nnz);
@@ -62,7 +64,9 @@ size_t rk_explain_work(const struct rk_model *model, size_t nnz)
 {
     return nnz * (sizeof(struct rk_term) + sizeof(uint64_t) + 2 * sizeof(float) +
                   2 * sizeof(uint32_t)) +
-           (mlp_inputs(model) + rk_mlp_units(&model->mlp)) * sizeof(double) +
+           (mlp_inputs(model) + rk_mlp_units(&model->mlp) +
+            (mlp_inputs(model) > 0 ? rk_mlp_scratch(&model->mlp) : 0)) *
+               sizeof(double) +
            eights(rk_model_work(model, 1, nnz));
 }
 
@@ -169,6 +173,9 @@ static double normalisation(const struct rk_term *term, size_t n)
 static double mlp_part(const struct rk_model *model, const float *theta,
                        const struct rk_vectors *vectors, const struct explain_work *w, size_t n)
 {
+    const struct rk_mlp_inputs inputs = {.n_items = 1, .shared = w->input};
+    double logit = 0;
+
     memset(w->input, 0, mlp_inputs(model) * sizeof *w->input);
     for (size_t i = 0; i < n; i++) {
         const struct rk_term *term = &w->term[i];
@@ -177,7 +184,8 @@ static double mlp_part(const struct rk_model *model, const float *theta,
                 (double)vectors->v[(size_t)term->index * vectors->cols + f] * term->x;
         }
     }
-    return rk_mlp_forward(&model->mlp, theta, w->input, w->unit);
+    rk_mlp_forward(&model->mlp, theta, &inputs, w->unit, w->scratch, &logit);
+    return logit;
 }
 
 /* Everything but joint's: a factorization machine of some kind, perhaps with an MLP beside it. */

@@ -9,6 +9,7 @@
  * field.
  */
 #include "fields.h"
+#include "kernels.h"
 #include "model_impl.h"
 
 #include <rankd/random.h>
@@ -76,50 +77,50 @@ static size_t ffm_work_bytes(const struct rk_model *model, size_t n_items, size_
     return (4 * n_sums(model) + n_items) * sizeof(double);
 }
 
+/* Of the entry after this one, while this one is added: its vectors are many lines. */
+static void look_ahead(const struct rk_model *model, const float *theta,
+                       const struct rk_group *group, uint32_t entry)
+{
+    const size_t width = rk_model_n_fields(model) * model->config.dim;
+
+    if (entry + 1 < group->offset[group->n_items + 1]) {
+        const size_t a = group->index[entry + 1];
+        const float *v_a = theta + model->tensor[EMBEDDING].offset + a * width;
+        __builtin_prefetch(theta + model->tensor[LINEAR].offset + a);
+        for (size_t i = 0; i < width; i += RK_CACHE_LINE / sizeof *v_a) {
+            __builtin_prefetch(v_a + i);
+        }
+    }
+}
+
 /* Adds a row's features to the sums A. */
 static struct row_sums sum_row(const struct rk_model *model, const float *theta,
                                const struct rk_fields *fields, const struct rk_group *group,
                                size_t row, double *sum)
 {
-    const size_t width = rk_model_n_fields(model) * model->config.dim;
+    const size_t k = model->config.dim, width = rk_model_n_fields(model) * k;
     const float *w = theta + model->tensor[LINEAR].offset;
     const float *v = theta + model->tensor[EMBEDDING].offset;
+    double term[RK_DIM_MAX];
     struct row_sums sums = {0};
 
     for (uint32_t e = group->offset[row]; e < group->offset[row + 1]; e++) {
         const double x = (double)group->value[e];
         const uint32_t field = rk_fields_find(fields, group, e);
         const float *v_a = v + (size_t)group->index[e] * width;
+        look_ahead(model, theta, group, e);
         sums.linear += (double)w[group->index[e]] * x;
         if (field == RK_NO_FIELD) {
             continue;
         }
-        for (size_t i = 0; i < width; i++) {
-            sum[field * width + i] += (double)v_a[i] * x;
+        rk_kernels()->add(sum + field * width, v_a, x, width);
+        for (size_t i = 0; i < k; i++) {
+            term[i] = (double)v_a[field * k + i] * x;
         }
-        for (size_t i = field * model->config.dim; i < (field + 1) * model->config.dim; i++) {
-            sums.self += (double)v_a[i] * (double)v_a[i] * x * x;
-        }
+        sums.self += rk_kernels()->dot(term, term, k); /* the very sum that ffm_pairs has */
         sums.norm += x * x;
     }
     return sums;
-}
-
-/* sum_{F,G} <A[F][G], A[G][F]> */
-static double pair_sum(const struct rk_model *model, const double *sum)
-{
-    const size_t n = rk_model_n_fields(model), k = model->config.dim;
-    double total = 0;
-
-    for (size_t f = 0; f < n; f++) {
-        for (size_t g = 0; g < n; g++) {
-            const double *a = sum + (f * n + g) * k, *b = sum + (g * n + f) * k;
-            for (size_t i = 0; i < k; i++) {
-                total += a[i] * b[i];
-            }
-        }
-    }
-    return total;
 }
 
 /* The sums of one item, alone and with row 0's. */
@@ -153,8 +154,11 @@ static void ffm_forward(const struct rk_model *model, const float *theta,
         const struct row_sums item = sum_item(model, theta, &fields, group, i, &w);
         const double norm = own.norm + item.norm;
         w.scale[i] = model->config.normalize && norm > 0 ? 1 / norm : 1;
-        score[i] = bias + own.linear + item.linear +
-                   0.5 * w.scale[i] * (pair_sum(model, w.both) - own.self - item.self);
+        score[i] =
+            bias + own.linear + item.linear +
+            0.5 * w.scale[i] *
+                (rk_kernels()->ffm_pairs(w.both, rk_model_n_fields(model), model->config.dim) -
+                 own.self - item.self);
     }
 }
 

@@ -18,13 +18,14 @@ struct tables {
     const struct rk_tensor *item;
 };
 
-/* Work memory: first layer sums of row 0, each item's units, scratch of a backward pass. */
+/* Work memory: first layer sums of row 0, each item's units, scratch of the two passes. */
 struct joint_work {
     double *shared;       /* (width[1]) */
     double *unit;         /* (n_items, units) */
     double *delta;        /* (units) */
     double *shared_delta; /* (width[1]) */
     double *user_grad;    /* (dim) */
+    double *forward;      /* (rk_mlp_scratch) */
 };
 
 static struct tables tables_of(const struct rk_model *model)
@@ -44,6 +45,7 @@ static struct joint_work work_of(const struct rk_model *model, size_t n_items, v
     w.delta = w.unit + n_items * units;
     w.shared_delta = w.delta + units;
     w.user_grad = w.shared_delta + first;
+    w.forward = w.user_grad + model->config.dim;
     return w;
 }
 
@@ -73,7 +75,8 @@ static size_t joint_work_bytes(const struct rk_model *model, size_t n_items, siz
     const size_t units = rk_mlp_units(&model->mlp), first = model->mlp.width[1];
 
     (void)nnz;
-    return ((n_items + 1) * units + 2 * first + model->config.dim) * sizeof(double);
+    return ((n_items + 1) * units + 2 * first + model->config.dim + rk_mlp_scratch(&model->mlp)) *
+           sizeof(double);
 }
 
 /* Adds a row's features to the first layer's sums. */
@@ -107,6 +110,7 @@ static void joint_forward(const struct rk_model *model, const float *theta,
 {
     const struct joint_work w = work_of(model, group->n_items, work);
     const size_t units = rk_mlp_units(&model->mlp), first = model->mlp.width[1];
+    const struct rk_mlp_inputs inputs = {.n_items = group->n_items};
     const float *user = embedding(model, theta, group, 0);
 
     memset(w.shared, 0, first * sizeof(double));
@@ -121,8 +125,9 @@ static void joint_forward(const struct rk_model *model, const float *theta,
         memcpy(unit, w.shared, first * sizeof(double));
         sum_row(model, theta, group, i + 1, unit);
         score[i] = dot;
-        score[group->n_items + i] = rk_mlp_forward(&model->mlp, theta, NULL, unit);
+        score[group->n_items + i] = 0;
     }
+    rk_mlp_forward(&model->mlp, theta, &inputs, w.unit, w.forward, score + group->n_items);
 }
 
 /* x delta to each entry's row of the first layer. */

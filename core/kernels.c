@@ -4,6 +4,8 @@
  */
 #include "kernels.h"
 
+#include <string.h>
+
 #define KERNEL(name)  name##_plain
 #define WIDEN(floats) __builtin_convertvector((floats), lanes)
 #include "kernels_impl.h"

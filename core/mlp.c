@@ -1,7 +1,11 @@
 /*
- * Dense layers, one item at a time.
+ * Dense layers: forward some items at a time, which share each weight that is fetched, backward one
+ * at a time. Of the first layer, W (shared + item) = W shared + W item, the shared part is computed
+ * once.
  */
 #include "mlp.h"
+
+#include "kernels.h"
 
 #include <math.h>
 #include <rankd/random.h>
@@ -74,47 +78,185 @@ size_t rk_mlp_units(const struct rk_mlp *mlp)
     return units;
 }
 
-static double dot(const float *w, const double *x, size_t n)
-{
-    double sum = 0;
+/* ---- forward ---- */
 
-    for (size_t i = 0; i < n; i++) {
-        sum += (double)w[i] * x[i];
+/* Items between two looks at the weights: their units stay in the second-level cache. */
+#define CHUNK 64
+
+struct mlp_scratch {
+    double *x;     /* (CHUNK, widest) what a layer reads, 8 items side by side */
+    double *y;     /* (CHUNK, widest) what it gives */
+    double *wide;  /* (4, widest) */
+    double *start; /* (widest) */
+    double *first; /* (widest) start of the first layer, the shared part in it */
+};
+
+/* The widest layer, inputs included where they are dense. */
+static size_t widest(const struct rk_mlp *mlp)
+{
+    size_t most = 0;
+
+    for (size_t l = mlp->input_major ? 1 : 0; l <= mlp->n_layers; l++) {
+        most = mlp->width[l] > most ? mlp->width[l] : most;
     }
-    return sum;
+    return most;
 }
 
-/* out = W in + b, or out += b where the sums are there already. */
-static void add_layer(const struct rk_mlp *mlp, const float *theta, size_t layer, const double *in,
-                      double *out)
+size_t rk_mlp_scratch(const struct rk_mlp *mlp)
+{
+    return (2 * CHUNK + 4 + 2) * widest(mlp);
+}
+
+static struct mlp_scratch scratch_of(const struct rk_mlp *mlp, double *scratch)
+{
+    const size_t most = widest(mlp);
+    struct mlp_scratch s;
+
+    s.x = scratch;
+    s.y = s.x + CHUNK * most;
+    s.wide = s.y + CHUNK * most;
+    s.start = s.wide + 4 * most;
+    s.first = s.start + most;
+    return s;
+}
+
+static struct rk_dense layer_of(const struct rk_mlp *mlp, const float *theta, size_t layer,
+                                const struct mlp_scratch *s)
+{
+    return (struct rk_dense){.w = theta + mlp->tensor[mlp->weight[layer]].offset,
+                             .in = mlp->width[layer],
+                             .out = mlp->width[layer + 1],
+                             .start = s->start,
+                             .relu = layer + 1 < mlp->n_layers,
+                             .n_columns = mlp->width[layer],
+                             .wide = s->wide};
+}
+
+/* start = b, or b + W shared. */
+static void start_layer(const struct rk_mlp *mlp, const float *theta, size_t layer,
+                        const double *shared, double *wide, double *start)
 {
     const float *w = theta + mlp->tensor[mlp->weight[layer]].offset;
     const float *b = theta + mlp->tensor[mlp->bias[layer]].offset;
-    const size_t n = mlp->width[layer];
+    const size_t in = mlp->width[layer];
 
     for (size_t o = 0; o < mlp->width[layer + 1]; o++) {
-        out[o] = (in != NULL ? dot(w + o * n, in, n) : out[o]) + (double)b[o];
+        start[o] = (double)b[o];
+        for (size_t i = 0; shared != NULL && i < in; i++) {
+            wide[i] = (double)w[o * in + i];
+        }
+        start[o] += shared != NULL ? rk_kernels()->dot(wide, shared, in) : 0;
     }
 }
 
-double rk_mlp_forward(const struct rk_mlp *mlp, const float *theta, const double *input,
-                      double *unit)
+/* A chunk of items under way. */
+struct chunk {
+    size_t first, n, blocks;
+};
+
+static size_t block_items(const struct chunk *chunk, size_t block)
 {
-    const double *in = input;
+    const size_t left = chunk->n - block * RK_ABREAST;
 
-    for (size_t l = 0; l < mlp->n_layers; l++) {
-        add_layer(mlp, theta, l, in, unit);
-        if (l + 1 == mlp->n_layers) {
-            return unit[0];
-        }
-        for (size_t o = 0; o < mlp->width[l + 1]; o++) {
-            unit[o] = unit[o] > 0 ? unit[o] : 0;
-        }
-        in = unit;
-        unit += mlp->width[l + 1];
-    }
-    return 0;
+    return left < RK_ABREAST ? left : RK_ABREAST;
 }
+
+/* The columns of a chunk's inputs side by side; they come in runs. */
+static void take_inputs(const struct rk_mlp *mlp, const struct rk_mlp_inputs *inputs,
+                        const struct chunk *chunk, double *x)
+{
+    const uint32_t *column = inputs->column;
+    const size_t in = mlp->width[0];
+
+    for (size_t b = 0; b < chunk->blocks; b++) {
+        const double *rows = inputs->item + (chunk->first + b * RK_ABREAST) * in;
+        double *block = x + b * inputs->n_columns * RK_ABREAST;
+        for (size_t start = 0, end; start < inputs->n_columns; start = end) {
+            for (end = start + 1; end < inputs->n_columns && column[end] == column[end - 1] + 1;) {
+                end++;
+            }
+            rk_kernels()->abreast(rows + column[start], in, block_items(chunk, b), end - start,
+                                  block + start * RK_ABREAST);
+        }
+    }
+}
+
+/* The first layer of a chunk into s->y. */
+static void first_layer(const struct rk_mlp *mlp, const float *theta,
+                        const struct rk_mlp_inputs *inputs, const struct chunk *chunk,
+                        const double *unit, const struct mlp_scratch *s)
+{
+    const size_t units = rk_mlp_units(mlp), out = mlp->width[1];
+    struct rk_dense layer = layer_of(mlp, theta, 0, s);
+
+    if (inputs->shared != NULL) {
+        layer.start = s->first;
+        layer.column = inputs->column;
+        layer.n_columns = inputs->n_columns;
+        take_inputs(mlp, inputs, chunk, s->x);
+        rk_kernels()->dense(&layer, s->x, chunk->blocks, s->y);
+        return;
+    }
+    for (size_t b = 0; b < chunk->blocks; b++) {
+        rk_kernels()->abreast(unit + (chunk->first + b * RK_ABREAST) * units, units,
+                              block_items(chunk, b), out, s->y + b * out * RK_ABREAST);
+    }
+    rk_kernels()->begin(s->first, out, chunk->blocks, s->y);
+}
+
+/* Units of a layer, where the backward pass looks for them: `at` is the layer's first. */
+static void keep_units(const struct rk_mlp *mlp, const struct chunk *chunk, size_t width,
+                       const double *y, size_t at, double *unit)
+{
+    const size_t units = rk_mlp_units(mlp);
+
+    for (size_t b = 0; b < chunk->blocks; b++) {
+        rk_kernels()->apart(y + b * width * RK_ABREAST, width, block_items(chunk, b),
+                            unit + (chunk->first + b * RK_ABREAST) * units + at, units);
+    }
+}
+
+static void forward_chunk(const struct rk_mlp *mlp, const float *theta,
+                          const struct rk_mlp_inputs *inputs, const struct chunk *chunk,
+                          double *unit, struct mlp_scratch s)
+{
+    size_t at = mlp->width[1];
+
+    first_layer(mlp, theta, inputs, chunk, unit, &s);
+    keep_units(mlp, chunk, mlp->width[1], s.y, 0, unit);
+    for (size_t l = 1; l < mlp->n_layers; l++) {
+        const struct rk_dense layer = layer_of(mlp, theta, l, &s);
+        double *const x = s.y;
+        s.y = s.x;
+        s.x = x;
+        start_layer(mlp, theta, l, NULL, s.wide, s.start);
+        rk_kernels()->dense(&layer, s.x, chunk->blocks, s.y);
+        keep_units(mlp, chunk, mlp->width[l + 1], s.y, at, unit);
+        at += mlp->width[l + 1];
+    }
+}
+
+void rk_mlp_forward(const struct rk_mlp *mlp, const float *theta,
+                    const struct rk_mlp_inputs *inputs, double *unit, double *scratch,
+                    double *logit)
+{
+    const struct mlp_scratch s = scratch_of(mlp, scratch);
+    const size_t units = rk_mlp_units(mlp);
+    struct chunk chunk = {0};
+
+    start_layer(mlp, theta, 0, inputs->shared, s.wide, s.first);
+    for (; chunk.first < inputs->n_items; chunk.first += CHUNK) {
+        const size_t left = inputs->n_items - chunk.first;
+        chunk.n = left < CHUNK ? left : CHUNK;
+        chunk.blocks = (chunk.n + RK_ABREAST - 1) / RK_ABREAST;
+        forward_chunk(mlp, theta, inputs, &chunk, unit, s);
+    }
+    for (size_t i = 0; i < inputs->n_items; i++) {
+        logit[i] += unit[i * units + units - 1];
+    }
+}
+
+/* ---- backward ---- */
 
 /* Adds one layer's parameter gradients: weight row o += delta_o in, bias_o += delta_o. */
 static bool add_gradient(const struct rk_mlp *mlp, size_t layer, const double *in,

@@ -27,12 +27,27 @@ void rk_mlp_init(const struct rk_model *model, float *theta, struct rk_random *r
 /* Doubles that one item's units take. */
 size_t rk_mlp_units(const struct rk_mlp *mlp);
 
+/* The inputs of a group. */
+struct rk_mlp_inputs {
+    size_t n_items;
+    const double
+        *shared;        /* (width[0]) part of every item's; NULL: the first width[1] of each item's
+                           units hold the first layer's sums already, without its bias */
+    const double *item; /* (n_items, width[0]) the rest */
+    const uint32_t *column; /* (n_columns), ascending: where some item's are not 0 */
+    size_t n_columns;
+};
+
+/* Doubles of scratch that a forward pass takes. */
+size_t rk_mlp_scratch(const struct rk_mlp *mlp);
+
 /*
- * One item forward. input: (width[0]); NULL: the first width[1] of unit hold the first layer's sums
- * already, without its bias. unit: out, (units). Returns the logit.
+ * Forward, an item's logit being the same bits whoever is beside it. unit: out, (n_items, units).
+ * logit: added to, (n_items).
  */
-double rk_mlp_forward(const struct rk_mlp *mlp, const float *theta, const double *input,
-                      double *unit);
+void rk_mlp_forward(const struct rk_mlp *mlp, const float *theta,
+                    const struct rk_mlp_inputs *inputs, double *unit, double *scratch,
+                    double *logit);
 
 /*
  * One item backward from d loss / d logit = g. shift_free: the last bias is left alone. delta:
