@@ -41,6 +41,7 @@ REL_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out tests/rel/rel_%.c,$(wildcard te
 LDFLAGS_rel_migrate := -Wl,--wrap=embedded_files,--wrap=fsync,--wrap=rename,--wrap=unlink
 # All memory of rankd's own code comes from tests/rel/oom_heap.c there.
 LDFLAGS_rel_oom := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc free aligned_alloc strdup)
+LDFLAGS_test_http_heap := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc aligned_alloc strdup)
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out tests/bench/bench_%.c,$(wildcard tests/bench/*.c)))
 BENCHES := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/bench_*.c))
@@ -121,7 +122,7 @@ $(B)/librankd.a: $(CORE)
 $(B)/rankd: $(B)/server/main.o $(SERVER) $(EMBED) $(B)/librankd.a
 	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBS)
 $(B)/test_%: $(B)/tests/test_%.o $(TEST_HELP) $(SERVER) $(EMBED) $(B)/librankd.a
-	$(CC) $(LDFLAGS_$(VARIANT)) -o $@ $^ $(LIBS) -lcmocka
+	$(CC) $(LDFLAGS_$(VARIANT)) $(LDFLAGS_test_$*) -o $@ $^ $(LIBS) -lcmocka
 $(B)/rel_%: $(B)/tests/rel/rel_%.o $(REL_HELP) $(TEST_HELP) $(SERVER) $(EMBED) $(B)/librankd.a
 	$(CC) $(LDFLAGS_$(VARIANT)) $(LDFLAGS_rel_$*) -o $@ $^ $(LIBS) -lcmocka -ldl
 $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(SERVER) $(EMBED) $(B)/librankd.a
