@@ -97,18 +97,20 @@ RK_IN_CLONES bool add_row(const struct rk_model *model, const float *theta,
     for (uint32_t e = group->offset[row]; e < group->offset[row + 1]; e++) {
         const double x = (double)group->value[e];
         const size_t j = group->index[e];
-        double *d;
-        if (pull->linear && !rk_model_add_one(w, j, pull->weight * x, grad)) {
-            return false;
-        }
-        d = rk_gradient_row(grad, (uint32_t)(v->first_row + j), k);
+        double *d =
+            rk_gradient_two(grad, (uint32_t)(w->first_row + j), (uint32_t)(v->first_row + j), k);
         if (d == NULL) {
             return false;
         }
-        if (k == USUAL_DIM) { /* a length that is known runs straight */
-            add_vector(pull, theta + v->offset + j * k, x, USUAL_DIM, d);
+        rk_model_ask(grad, w->offset + j);
+        rk_model_ask(grad, v->offset + j * k);
+        if (pull->linear) {
+            *d += pull->weight * x;
+        }
+        if (k == USUAL_DIM && x == 1.0) { /* what is known beforehand runs straight */
+            add_vector(pull, theta + v->offset + j * k, 1.0, USUAL_DIM, d + 1);
         } else {
-            add_vector(pull, theta + v->offset + j * k, x, k, d);
+            add_vector(pull, theta + v->offset + j * k, x, k, d + 1);
         }
     }
     return true;
@@ -123,9 +125,12 @@ RK_CLONES static bool add_rows(const struct rk_model *model, const float *theta,
                                const struct rk_output_grad *out, struct rk_gradient *grad)
 {
     const size_t k = model->config.dim;
-    struct pull all = {.weight = 0, .linear = !out->shift_free};
-    struct pull one = {.linear = true};
+    struct pull all, one;
 
+    all.weight = 0; /* the sums are long, and only k of them are there */
+    all.linear = !out->shift_free;
+    one.linear = true;
+    memset(all.sum, 0, k * sizeof *all.sum);
     for (size_t i = 0; i < group->n_items; i++) {
         const double g = out->head[i];
         const double *item = shared + (i + 1) * k;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define LANES 16 /* of a sum: additions that do not wait for each other */
+#define USUAL 16 /* floats of a row, or 1 */
 
 void rk_gradient_deinit(struct rk_gradient *grad)
 {
@@ -26,70 +27,108 @@ void rk_gradient_clear(struct rk_gradient *grad)
     grad->last = 0;
 }
 
-static bool reserve(struct rk_gradient *g, size_t length)
+/* Lengths that are usual are filled without a call. */
+static void fill_zero(double *sum, size_t length)
 {
-    return rk_row_map_reserve(&g->rows, g->rows.n + 1) &&
-           rk_reserve(&g->start, &g->cap_start, g->rows.n + 2) &&
-           rk_reserve(&g->sum, &g->cap_sums, g->n_sums + length);
+    if (length == USUAL) {
+        memset(sum, 0, USUAL * sizeof *sum);
+    } else {
+        memset(sum, 0, length * sizeof *sum);
+    }
+}
+
+static bool reserve(struct rk_gradient *g, size_t rows, size_t sums)
+{
+    return rk_row_map_reserve(&g->rows, rows) && rk_reserve(&g->start, &g->cap_start, rows + 1) &&
+           rk_reserve(&g->sum, &g->cap_sums, sums);
+}
+
+/* Makes room for two rows more, of so many floats together. */
+static inline bool has_room(struct rk_gradient *g, size_t length)
+{
+    const size_t rows = g->rows.n + 2, sums = g->n_sums + length;
+
+    return (rows <= g->rows.room && rows < g->cap_start && sums <= g->cap_sums) ||
+           reserve(g, rows, sums);
 }
 
 double *rk_gradient_row(struct rk_gradient *grad, uint32_t row, size_t length)
 {
-    const size_t next = grad->last + 1;
-    size_t n, i;
+    const size_t next = grad->last + 1, n = grad->rows.n;
 
-    if (next < grad->rows.n && grad->rows.row[next] == row) {
+    if (next < n && grad->rows.row[next] == row) {
         grad->last = next;
         return grad->sum + grad->start[next];
     }
-    if (!reserve(grad, length)) {
+    if (!has_room(grad, length)) {
         return NULL;
     }
-    n = grad->rows.n;
-    i = rk_row_map_add(&grad->rows, row);
-    if (i == n) {
-        memset(grad->sum + grad->n_sums, 0, length * sizeof *grad->sum);
+    grad->last = rk_row_map_add(&grad->rows, row);
+    if (grad->last == n) {
+        fill_zero(grad->sum + grad->n_sums, length);
         grad->start[n] = grad->n_sums;
-        grad->n_sums += length;
-        grad->start[n + 1] = grad->n_sums;
+        grad->start[n + 1] = grad->n_sums += length;
     }
-    grad->last = i;
-    return grad->sum + grad->start[i];
+    return grad->sum + grad->start[grad->last];
 }
 
-RK_IN_CLONES bool is_zero(const double *sum, size_t n)
+double *rk_gradient_two(struct rk_gradient *grad, uint32_t row, uint32_t other, size_t length)
 {
-    int other = 0;
+    const size_t n = grad->rows.n;
+    double *sum;
+    size_t at;
 
+    if (!has_room(grad, 1 + length)) {
+        return NULL;
+    }
+    at = rk_row_map_find(&grad->rows, row);
+    if (grad->rows.place[at] != 0) {
+        return grad->sum + grad->start[grad->rows.place[at] - 1];
+    }
+    rk_row_map_put(&grad->rows, at, row);
+    rk_row_map_append(&grad->rows, other);
+    sum = grad->sum + grad->n_sums;
+    *sum = 0;
+    fill_zero(sum + 1, length);
+    grad->start[n] = grad->n_sums;
+    grad->start[n + 1] = grad->n_sums + 1;
+    grad->start[n + 2] = grad->n_sums += 1 + length;
+    return sum;
+}
+
+static inline bool is_zero(const double *sum, size_t n)
+{
     for (size_t i = 0; i < n; i++) {
-        other |= sum[i] != 0.0;
-    }
-    return other == 0;
-}
-
-RK_CLONES static size_t take_rows(struct rk_gradient *g, uint32_t *row)
-{
-    size_t n = 0, sums = 0;
-
-    for (size_t i = 0; i < g->rows.n; i++) {
-        const size_t from = g->start[i], length = g->start[i + 1] - from;
-        if (is_zero(g->sum + from, length)) {
-            continue;
+        if (sum[i] != 0.0) {
+            return false;
         }
-        if (sums < from) {
-            memmove(g->sum + sums, g->sum + from, length * sizeof *g->sum);
-        }
-        g->start[n] = sums;
-        row[n++] = g->rows.row[i];
-        sums += length;
     }
-    g->n_sums = sums;
-    return n;
+    return true;
 }
 
 size_t rk_gradient_take(struct rk_gradient *grad, uint32_t *row)
 {
-    return take_rows(grad, row);
+    const size_t rows = grad->rows.n;
+    const uint32_t *all = grad->rows.row;
+    size_t *start = grad->start;
+    size_t n = 0, sums;
+
+    while (n < rows && !is_zero(grad->sum + start[n], start[n + 1] - start[n])) {
+        row[n] = all[n]; /* where nothing was taken out yet, it stays where it is */
+        n++;
+    }
+    sums = n < rows ? start[n] : grad->n_sums;
+    for (size_t i = n; i < rows; i++) {
+        const size_t from = start[i], length = start[i + 1] - from;
+        if (!is_zero(grad->sum + from, length)) {
+            memmove(grad->sum + sums, grad->sum + from, length * sizeof *grad->sum);
+            start[n] = sums;
+            row[n++] = all[i];
+            sums += length;
+        }
+    }
+    grad->n_sums = sums;
+    return n;
 }
 
 RK_CLONES static double square_sum(const double *sum, size_t n)

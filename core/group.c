@@ -2,12 +2,15 @@
  * Building a group: features are collected row by row, and a closing row sorts and sums them into
  * the CSR arrays.
  */
+#include "clones.h"
 #include "grow.h"
 
 #include <float.h>
 #include <rankd/group.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FEW 48 /* features of a row */
 
 void rk_group_builder_init(struct rk_group_builder *builder)
 {
@@ -76,7 +79,7 @@ static bool follows(const struct rk_group_entry *entry, uint64_t a, uint64_t b)
  * Shell sort (Ciura's gaps, continued): rows are short or nearly sorted already, and it needs no
  * memory.
  */
-static void sort_keys(uint64_t *key, size_t n, const struct rk_group_entry *entry)
+static void sort_many(uint64_t *key, size_t n, const struct rk_group_entry *entry)
 {
     static const size_t gaps[] = {40412, 17961, 7983, 3548, 1577, 701, 301, 132, 57, 23, 10, 4, 1};
 
@@ -96,6 +99,56 @@ static void sort_keys(uint64_t *key, size_t n, const struct rk_group_entry *entr
             }
             key[j] = moving;
         }
+    }
+}
+
+typedef int64_t four __attribute__((vector_size(32)));
+
+/*
+ * Puts each key where as many are below it. Keys are below 2^63 and distinct; hashes are in no order
+ * that a branch could be foretold of, so that comparing all with all is faster.
+ */
+RK_CLONES static void sort_few(uint64_t *restrict key, size_t n)
+{
+    four all[FEW / 4];
+    int64_t sorted[FEW];
+    const size_t vectors = (n + 3) / 4;
+
+    for (size_t i = 0; i < 4 * vectors; i++) {
+        all[i / 4][i % 4] = i < n ? (int64_t)key[i] : INT64_MAX;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const int64_t one = (int64_t)key[i];
+        four below = {0};
+        for (size_t v = 0; v < vectors; v++) {
+            below -= all[v] < one;
+        }
+        sorted[below[0] + below[1] + below[2] + below[3]] = one;
+    }
+    memcpy(key, sorted, n * sizeof *key);
+}
+
+static bool ascend(const uint64_t *key, size_t n)
+{
+    size_t i = 1;
+
+    while (i < n && key[i - 1] >> 32 < key[i] >> 32) {
+        i++;
+    }
+    return i >= n;
+}
+
+static void sort_keys(uint64_t *key, size_t n, const struct rk_group_entry *entry)
+{
+    if (ascend(key, n)) {
+        return;
+    }
+    if (n <= FEW) {
+        sort_few(key, n);
+    }
+    if (n > FEW ||
+        !ascend(key, n)) { /* features that meet in an index have an order of their own */
+        sort_many(key, n, entry);
     }
 }
 

@@ -43,24 +43,41 @@ static void numbers_from_flags(struct rk_group_builder *b)
     }
 }
 
-static bool is_alike(const struct rk_group_entry *a, const struct columns *c, size_t e)
+/*
+ * Keeps of n entries those that a row has alike. @return how many.
+ *
+ * Where they meet cannot be foretold: both sides step on without a branch.
+ */
+static size_t keep_alike(struct rk_group_entry *entry, size_t n, const struct rk_group_builder *b,
+                         const struct columns *c, size_t row)
 {
-    return a->index == c->index[e] && a->value == c->value[e] && a->name == c->name[e] &&
-           a->number == (c->flag[e] != 0);
+    const size_t end = b->offset[row + 1];
+    size_t e = b->offset[row], i = 0, kept = 0;
+
+    while (i < n && e < end) {
+        const struct rk_group_entry one = entry[i];
+        const uint32_t index = c->index[e];
+        const bool alike = (index == one.index) & (c->value[e] == one.value) &
+                           (c->name[e] == one.name) & ((c->flag[e] != 0) == one.number);
+        entry[kept] = one;
+        kept += alike;
+        i += one.index <= index;
+        e += index <= one.index;
+    }
+    return kept;
 }
 
-/* Keeps of n entries those that a row has alike, or has not at all. @return how many. */
-static size_t meet(struct rk_group_entry *entry, size_t n, const struct rk_group_builder *b,
-                   const struct columns *c, size_t row, bool alike)
+/* Keeps of n entries those whose index row 0 has not. @return how many. */
+static size_t keep_new(struct rk_group_entry *entry, size_t n, const struct rk_group_builder *b,
+                       const struct columns *c)
 {
-    size_t e = b->offset[row], kept = 0;
+    size_t e = 0, kept = 0;
 
     for (size_t i = 0; i < n; i++) {
-        while (e < b->offset[row + 1] && c->index[e] < entry[i].index) {
+        while (e < b->offset[1] && c->index[e] < entry[i].index) {
             e++;
         }
-        const bool is_there = e < b->offset[row + 1] && c->index[e] == entry[i].index;
-        if (alike ? is_there && is_alike(&entry[i], c, e) : !is_there) {
+        if (e == b->offset[1] || c->index[e] != entry[i].index) {
             entry[kept++] = entry[i];
         }
     }
@@ -79,9 +96,9 @@ static size_t find_shared(struct rk_group_builder *b, const struct columns *c)
                                                 .number = c->flag[e] != 0};
     }
     for (size_t row = 2; row < b->n_rows && n > 0; row++) {
-        n = meet(b->entry, n, b, c, row, true);
+        n = keep_alike(b->entry, n, b, c, row);
     }
-    return meet(b->entry, n, b, c, 0, false);
+    return keep_new(b->entry, n, b, c);
 }
 
 /* Item 0's row makes room before it for n entries that leave it. */
@@ -126,11 +143,10 @@ static void move_up(struct rk_group_builder *b, const struct columns *c, size_t 
         const size_t end = b->offset[row + 1];
         size_t met = 0;
         for (size_t e = b->offset[row]; e < end; e++) {
-            if (met < n && b->entry[met].index == c->index[e]) {
-                met++;
-            } else {
-                move(c, to++, e);
-            }
+            const bool leaves = b->entry[met < n ? met : 0].index == c->index[e];
+            move(c, to, e); /* behind what is kept, so that one that leaves is written over */
+            to += !leaves;
+            met += leaves;
         }
         /* the next row's start is needed as it was until that row has been read */
         b->offset[row] -= (uint32_t)(n * (row - 2));

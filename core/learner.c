@@ -18,8 +18,9 @@
 
 struct rk_learner {
     const struct rk_model *model;
-    struct rk_optim optim;           /* the model's, but for its rate */
-    float *slot[RK_OPTIM_SLOTS_MAX]; /* each (n_learned) */
+    struct rk_optim optim;                /* the model's, but for its rate */
+    float *slot[RK_OPTIM_SLOTS_MAX];      /* each (n_learned), its rows on cache lines as theta's */
+    void *slot_block[RK_OPTIM_SLOTS_MAX]; /* what they lie in; owned */
     size_t n_slots;
     uint64_t steps;
     struct rk_limits limits;
@@ -43,6 +44,18 @@ struct mark {
     uint64_t steps;
 };
 
+/* Room for a slot: rk_model_lead. */
+static bool make_slot(struct rk_learner *l, size_t s)
+{
+    const size_t lead = rk_model_lead(l->model);
+    const size_t bytes = (lead + l->model->n_learned) * sizeof(float);
+    const size_t lines = bytes / RK_CACHE_LINE + 1;
+
+    l->slot_block[s] = aligned_alloc(RK_CACHE_LINE, lines * RK_CACHE_LINE);
+    l->slot[s] = l->slot_block[s] != NULL ? (float *)l->slot_block[s] + lead : NULL;
+    return l->slot[s] != NULL;
+}
+
 enum rk_status rk_learner_create(const struct rk_model *model, const float *theta,
                                  struct rk_learner **learner, struct rk_error *err)
 {
@@ -57,8 +70,7 @@ enum rk_status rk_learner_create(const struct rk_model *model, const float *thet
     l->optim = *optim;
     l->n_slots = rk_optim_slots(optim);
     for (size_t s = 0; s < l->n_slots; s++) {
-        l->slot[s] = malloc(model->n_learned * sizeof(float));
-        enough = enough && l->slot[s] != NULL;
+        enough = enough && make_slot(l, s);
     }
     if (!enough) {
         rk_learner_destroy(&l);
@@ -66,6 +78,8 @@ enum rk_status rk_learner_create(const struct rk_model *model, const float *thet
                        model->n_learned);
     }
     rk_optim_init(optim, theta, l->slot, model->n_learned);
+    l->grad.needed = l->slot;
+    l->grad.n_needed = l->n_slots;
     *learner = l;
     return RK_OK;
 }
@@ -78,7 +92,7 @@ void rk_learner_destroy(struct rk_learner **learner)
         return;
     }
     for (size_t s = 0; s < RK_OPTIM_SLOTS_MAX; s++) {
-        free(l->slot[s]);
+        free(l->slot_block[s]);
     }
     rk_gradient_deinit(&l->grad);
     free(l->work);
@@ -371,6 +385,11 @@ enum rk_status rk_learner_update(struct rk_learner *learner, float *theta,
     learned->loss += value.value;
     learned->grad_norm = norm > learned->grad_norm ? norm : learned->grad_norm;
     return RK_OK;
+}
+
+const double *rk_learner_heads(const struct rk_learner *learner)
+{
+    return learner->objective.head;
 }
 
 enum rk_status rk_learner_probe(struct rk_learner *learner, float *theta,

@@ -77,6 +77,14 @@ static inline bool rk_model_add_one(const struct rk_tensor *tensor, size_t row, 
     return sum != NULL;
 }
 
+/* Asks for what will be needed of a row of the layout; a long one's lines follow by themselves. */
+static inline void rk_model_ask(const struct rk_gradient *grad, size_t offset)
+{
+    for (size_t b = 0; b < grad->n_needed; b++) {
+        __builtin_prefetch(grad->needed[b] + offset, 1);
+    }
+}
+
 /* Fields a kind with fields has vectors for. */
 size_t rk_model_n_fields(const struct rk_model *model);
 

@@ -8,10 +8,7 @@
 
 #include <string.h>
 
-/* Rows: so many are on their way from memory while one is copied. */
-#define LOOK_AHEAD     12
-#define FLOATS_OF_LINE 16
-#define USUAL          16 /* floats of a row, or 1: what is copied without a call */
+#define USUAL 16 /* floats of a row, or 1: what is copied without a call */
 
 void rk_undo_deinit(struct rk_undo *undo)
 {
@@ -27,10 +24,14 @@ void rk_undo_clear(struct rk_undo *undo)
     rk_row_map_clear(&undo->touched);
 }
 
+typedef float eight __attribute__((vector_size(32), aligned(4), may_alias));
+
 RK_IN_CLONES void copy_row(float *to, const float *from, size_t n)
 {
     if (n == USUAL) {
-        memcpy(to, from, USUAL * sizeof *to);
+        const eight low = *(const eight *)from, high = *(const eight *)(from + 8);
+        *(eight *)to = low;
+        *(eight *)(to + 8) = high;
     } else if (n == 1) {
         *to = *from;
     } else {
@@ -38,22 +39,9 @@ RK_IN_CLONES void copy_row(float *to, const float *from, size_t n)
     }
 }
 
-RK_IN_CLONES void look_ahead(const float *part, const struct rk_undo_row *row)
-{
-    for (size_t f = 0; f < row->length; f += FLOATS_OF_LINE) {
-        __builtin_prefetch(part + row->offset + f, 1);
-    }
-    if (row->length > 1) {
-        __builtin_prefetch(part + row->offset + row->length - 1, 1);
-    }
-}
-
 RK_CLONES static void gather(const float *part, const struct rk_undo_row *row, size_t n, float *to)
 {
     for (size_t i = 0; i < n; i++) {
-        if (i + LOOK_AHEAD < n) {
-            look_ahead(part, &row[i + LOOK_AHEAD]);
-        }
         copy_row(to, part + row[i].offset, row[i].length);
         to += row[i].length;
     }
@@ -68,22 +56,31 @@ RK_CLONES static void scatter(float *part, const struct rk_undo_row *row, size_t
     }
 }
 
-/* Finds rows in the layout. @return their floats together. */
+/*
+ * Finds rows in the layout. @return their floats together.
+ *
+ * Rows of two tensors often take turns: the one of the row before the last is tried first.
+ */
 static size_t locate(const struct rk_model *model, const uint32_t *row, size_t n,
                      struct rk_undo_row *to)
 {
+    const struct rk_tensor *last = model->tensor, *before = model->tensor;
     size_t floats = 0;
 
     for (size_t i = 0; i < n; i++) {
-        const struct rk_tensor *tensor = &model->tensor[model->n_tensors - 1];
-        while (row[i] < tensor->first_row) {
-            tensor--;
+        const struct rk_tensor *tensor = before;
+        if (row[i] - tensor->first_row >= tensor->rows) {
+            tensor = &model->tensor[model->n_tensors - 1];
+            while (row[i] < tensor->first_row) {
+                tensor--;
+            }
         }
-        to[i] = (struct rk_undo_row){.offset = tensor->offset +
-                                               (row[i] - tensor->first_row) * tensor->cols,
-                                     .length = (uint32_t)tensor->cols,
-                                     .row = row[i]};
+        to[i].offset = tensor->offset + (row[i] - tensor->first_row) * tensor->cols;
+        to[i].length = (uint32_t)tensor->cols;
+        to[i].row = row[i];
         floats += tensor->cols;
+        before = last;
+        last = tensor;
     }
     return floats;
 }

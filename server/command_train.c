@@ -18,15 +18,12 @@
 
 /* ---- learning ---- */
 
-static const float *served_or_nothing(const struct training *training)
-{
-    struct live *live = &training->offline.served->live;
-
-    return live_version(live) == 0 && training->updates == 0 ? NULL : live_learning(live);
-}
-
-/* One optimizer update; one that would diverge is taken back by the learner, and counted. */
-static enum rk_status update(struct training *training, size_t first, size_t n,
+/*
+ * One optimizer update; one that would diverge is taken back by the learner, and counted.
+ *
+ * @param head  out: what the lists scored before it; NULL: it diverged.
+ */
+static enum rk_status update(struct training *training, size_t first, size_t n, const double **head,
                              struct rk_error *err)
 {
     struct trainee *t = training->offline.trainee;
@@ -38,6 +35,7 @@ static enum rk_status update(struct training *training, size_t first, size_t n,
     status = rk_learner_update(t->learner, live_learning(&t->served->live), &training->list[first],
                                n, &training->last, &own);
     training->updates += training->last.updates - before;
+    *head = status == RK_OK ? rk_learner_heads(t->learner) : NULL;
     if (status == RK_DIVERGED) {
         if (training->diverged++ == 0) {
             memcpy(training->reason, own.text, sizeof training->reason);
@@ -45,6 +43,27 @@ static enum rk_status update(struct training *training, size_t first, size_t n,
         return RK_OK;
     }
     return status == RK_OK ? RK_OK : rk_fail(err, status, "%s", own.text);
+}
+
+/* Measures the lists of an update as they scored before it: what it taught them does not count. */
+static enum rk_status measure(struct training *training, size_t first, size_t n, bool is_untrained,
+                              const double *head, struct rk_error *err)
+{
+    struct live *live = &training->offline.served->live;
+    enum rk_status status = RK_OK;
+
+    for (size_t i = first; i < first + n && status == RK_OK; i++) {
+        const struct rk_group *list = training->list[i];
+        if (head == NULL && !is_untrained) { /* the parameters are what they were */
+            status = offline_measure(&training->offline, live_learning(live), list,
+                                     &training->before, err);
+            continue;
+        }
+        status = offline_measure_heads(&training->offline, is_untrained ? NULL : head, list,
+                                       &training->before, err);
+        head += head != NULL ? list->n_items * rk_model_heads(training->offline.served->model) : 0;
+    }
+    return status;
 }
 
 static enum rk_status learn_pass(struct training *training, bool is_last, struct progress *progress,
@@ -57,11 +76,13 @@ static enum rk_status learn_pass(struct training *training, bool is_last, struct
     training->last = (struct rk_learned){0};
     for (size_t i = 0; i < lists && status == RK_OK; i += at_once) {
         const size_t n = lists - i < at_once ? lists - i : at_once;
-        for (size_t j = i; j < i + n && is_last && status == RK_OK; j++) {
-            status = offline_measure(&training->offline, served_or_nothing(training),
-                                     training->list[j], &training->before, err);
+        const bool is_untrained =
+            live_version(&training->offline.served->live) == 0 && training->updates == 0;
+        const double *head;
+        status = update(training, i, n, &head, err);
+        if (status == RK_OK && is_last) {
+            status = measure(training, i, n, is_untrained, head, err);
         }
-        status = status == RK_OK ? update(training, i, n, err) : status;
         progress_add(progress, n);
     }
     return status;

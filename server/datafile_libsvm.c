@@ -120,29 +120,61 @@ static enum rk_status take_value(const char **at, struct word *word, struct rk_e
     return RK_OK;
 }
 
+/* Digits as datafile_take_digits takes them. @return how many, 0: none that are a number. */
+static inline size_t scan_digits(const char *c, uint64_t *number)
+{
+    uint64_t value = 0;
+    size_t n = 0;
+
+    for (; n <= DIGITS_MAX; n++) {
+        const unsigned digit = (unsigned)(unsigned char)c[n] - '0';
+        if (digit > 9) {
+            break;
+        }
+        value = value * 10 + digit;
+    }
+    *number = value;
+    return n > DIGITS_MAX || (n > 1 && *c == '0') ? 0 : n;
+}
+
+/* Most values are one digit. */
+static inline bool take_usual_value(const char **at, double *value)
+{
+    const unsigned digit = (unsigned)(unsigned char)(*at)[0] - '0';
+
+    if (digit <= 9 && ((*at)[1] == ' ' || (*at)[1] == '\0')) {
+        *value = digit;
+        ++*at;
+        return true;
+    }
+    return datafile_take_number(at, value);
+}
+
 /* The usual feature, in one pass. @return false: it is another, or none; nothing is taken. */
 static bool take_plain(const char **at, struct word *word)
 {
     const char *c = *at, *second;
+    uint64_t first, number;
+    size_t n = scan_digits(c, &first), m;
 
-    *word = (struct word){.index = c};
-    word->index_n = datafile_take_digits(&c, DIGITS_MAX, ':', &word->column);
-    if (word->index_n == 0) {
+    if (n == 0 || c[n] != ':') {
         return false;
     }
-    second = ++c;
-    word->field_number = word->column;
-    word->field_n = word->index_n;
-    word->field = word->index;
-    word->index = second;
-    word->index_n = datafile_take_digits(&c, DIGITS_MAX, ':', &word->column);
-    if (word->index_n == 0) {
-        *word = (struct word){
-            .index = word->field, .index_n = word->field_n, .column = word->field_number};
+    second = c + n + 1;
+    m = scan_digits(second, &number);
+    if (m > 0 && second[m] == ':') {
+        *word = (struct word){.field = c,
+                              .field_n = n,
+                              .field_number = first,
+                              .index = second,
+                              .index_n = m,
+                              .column = number};
+        c = second + m + 1;
     } else {
-        c++;
+        *word = (struct word){.index = c, .index_n = n, .column = first};
+        c = second;
     }
-    if (!datafile_take_number(&c, &word->value) || !is_in_range(word->value)) {
+    if (!take_usual_value(&c, &word->value) || !is_in_range(word->value)) {
         return false;
     }
     *at = c;
@@ -184,17 +216,16 @@ static struct rk_feature feature_of(struct libsvm *svm, const struct word *word)
     if (svm->reader->options->config->features.kind == RK_INDEXED) {
         return rk_feature_column((uint32_t)word->column, value);
     }
-    return word->field_n > 0
-               ? rk_name_category(name_of(svm, word), word->index, word->index_n, value)
-               : rk_feature_number(RK_ITEM, word->index, word->index_n, value);
+    if (word->field_n == 0) {
+        return rk_feature_number(RK_ITEM, word->index, word->index_n, value);
+    }
+    return rk_name_category(name_of(svm, word), word->index, word->index_n, value);
 }
 
 static enum rk_status read_feature(struct libsvm *svm, const char **at, size_t place,
                                    struct rk_error *err)
 {
     const struct rk_model_config *config = svm->reader->options->config;
-    struct rk_error own = {0};
-    struct rk_feature feature;
     struct word word;
     enum rk_status status;
     const bool plain = take_plain(at, &word);
@@ -218,11 +249,15 @@ static enum rk_status read_feature(struct libsvm *svm, const char **at, size_t p
     if (status != RK_OK) {
         return status;
     }
-    feature = feature_of(svm, &word);
-    status = rk_group_add(&svm->reader->builder, &feature, &own);
-    return status == RK_OK
-               ? RK_OK
-               : rk_fail(err, status == RK_NOMEM ? RK_NOMEM : RK_INVALID, "%s", own.text);
+    const struct rk_feature feature = feature_of(svm, &word); /* built where it is used */
+    status = rk_group_add(&svm->reader->builder, &feature, err);
+    if (status == RK_OK || status == RK_NOMEM) {
+        return status;
+    }
+    if (err != NULL) {
+        err->status = RK_INVALID; /* whatever does not fit: it is the file's */
+    }
+    return RK_INVALID;
 }
 
 static enum rk_status read_features(struct libsvm *svm, const char *at, struct rk_error *err)

@@ -203,22 +203,39 @@ enum rk_status offline_measure(struct offline *offline, const float *theta,
                                struct rk_error *err)
 {
     struct offline *o = offline;
+    const double *head = NULL;
+
+    if (!reserve(o, group)) {
+        return rk_fail(err, RK_NOMEM, "out of memory for a list of %zu items", group->n_items);
+    }
+    if (theta != NULL) {
+        double *own = o->score + 2 * group->n_items;
+        if (rk_model_forward(o->served->model, theta, group, o->work, own, NULL) != RK_OK) {
+            o->unscored++;
+            return RK_OK;
+        }
+        head = own;
+    }
+    return offline_measure_heads(o, head, group, sum, err);
+}
+
+enum rk_status offline_measure_heads(struct offline *offline, const double *head,
+                                     const struct rk_group *group, struct rk_eval_sum *sum,
+                                     struct rk_error *err)
+{
+    struct offline *o = offline;
     const struct rk_model *model = o->served->model;
     const size_t n = group->n_items;
     const double log_loss = sum->log_loss;
-    double *head, *score, *logit;
+    double *score, *logit;
 
     if (!reserve(o, group)) {
         return rk_fail(err, RK_NOMEM, "out of memory for a list of %zu items", n);
     }
     score = o->score;
     logit = score + n;
-    head = logit + n;
-    if (theta == NULL) {
-        memset(head, 0, n * rk_model_heads(model) * sizeof *head);
-    } else if (rk_model_forward(model, theta, group, o->work, head, NULL) != RK_OK) {
-        o->unscored++;
-        return RK_OK;
+    if (head == NULL) {
+        head = memset(logit + n, 0, n * rk_model_heads(model) * sizeof *head);
     }
     rk_model_scores(model, head, n, score);
     rk_eval_add(sum, score, group->label, n, o->work);

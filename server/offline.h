@@ -53,6 +53,11 @@ RK_MUST_CHECK enum rk_status offline_measure(struct offline *offline, const floa
                                              const struct rk_group *group, struct rk_eval_sum *sum,
                                              struct rk_error *err);
 
+/** The same of a list whose heads are known, (heads, n_items); NULL: version 0. */
+RK_MUST_CHECK enum rk_status offline_measure_heads(struct offline *offline, const double *head,
+                                                   const struct rk_group *group,
+                                                   struct rk_eval_sum *sum, struct rk_error *err);
+
 /** Means of all metrics: as members of an open JSON object, or as rows of a table. */
 void offline_emit_metrics(const struct rk_eval_sum *sum, struct emit *out);
 void offline_table_metrics(const struct rk_eval_sum *sum, struct emit *out);

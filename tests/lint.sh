@@ -80,7 +80,7 @@ for file in core/*.[ch] include/rankd/*.h; do
 done
 
 # ---- what the library needs from outside, and what it shows ----
-allowed='__cpu_model __cpu_indicator_init strchr malloc calloc realloc free memcpy memmove memset memcmp memchr strlen strcmp strncmp strnlen qsort abort vsnprintf
+allowed='__cpu_model __cpu_indicator_init strchr malloc calloc realloc aligned_alloc free memcpy memmove memset memcmp memchr strlen strcmp strncmp strnlen qsort abort vsnprintf
 __vsnprintf_chk __memcpy_chk __memset_chk __memmove_chk __stack_chk_fail __assert_fail _GLOBAL_OFFSET_TABLE_
 sqrtf exp expf log logf log1p log2 pow sqrt tanh fabs fmin fmax ldexp lround isfinite nextafterf frexp exp2
 XXH3_64bits XXH3_64bits_withSeed'

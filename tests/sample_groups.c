@@ -270,8 +270,8 @@ static void add_dense(const struct rk_model *model, const struct rk_gradient *sp
         size_t length;
         const size_t at = rk_model_row(model, sparse->rows.row[r], &length);
         memcpy(grad + at, sparse->sum + sparse->start[r], length * sizeof *grad);
-        if (met != NULL) {
-            met[sparse->rows.row[r]] = true;
+        for (size_t i = 0; met != NULL && i < length; i++) {
+            met[sparse->rows.row[r]] = met[sparse->rows.row[r]] || grad[at + i] != 0.0;
         }
     }
 }

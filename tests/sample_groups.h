@@ -80,7 +80,7 @@ void sample_score(const struct rk_model *model, const float *theta, const struct
 
 /*
  * The reduced loss of n groups, of a model with one head and a loss on its scores alone. grad NULL:
- * only that; else out, (params), the gradient; met NULL or out, (rows): a row is part of it.
+ * only that; else out, (params), the gradient; met NULL or out, (rows): a row of it is not 0.
  */
 double sample_loss(const struct rk_model *model, const float *theta,
                    const struct rk_group *const *groups, size_t n, double *grad, bool *met);

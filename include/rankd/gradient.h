@@ -17,6 +17,9 @@ struct rk_gradient {
     double *sum;            /* (n_sums) row after row */
     size_t n_sums, cap_start, cap_sums;
     size_t last; /* the number of the row that was asked for last */
+    float *const
+        *needed;     /* (n_needed) blocks of the model's layout, borrowed: their rows will be */
+    size_t n_needed; /* needed when the gradient is there, and can be asked for before */
 };
 
 /** Frees what it holds; all zero is accepted. */
@@ -34,6 +37,14 @@ void rk_gradient_clear(struct rk_gradient *grad);
  * amortised O(length).
  */
 double *rk_gradient_row(struct rk_gradient *grad, uint32_t row, size_t length);
+
+/**
+ * The sums of a row of one float, and behind them those of another row that is asked for with it and
+ * never else: they are found together.
+ *
+ * @return (1 + length) doubles, as rk_gradient_row.
+ */
+double *rk_gradient_two(struct rk_gradient *grad, uint32_t row, uint32_t other, size_t length);
 
 /**
  * Moves the sums of the rows that are not exactly 0 together: they are all of sum then. No row may

@@ -64,6 +64,14 @@ RK_MUST_CHECK enum rk_status rk_learner_update(struct rk_learner *learner, float
                                                struct rk_learned *learned, struct rk_error *err);
 
 /**
+ * What the last update's lists scored before it: (heads, n_items) of each list, one after the other,
+ * as rk_model_forward gives them.
+ *
+ * @pre that update returned RK_OK. @return borrowed until the next call.
+ */
+const double *rk_learner_heads(const struct rk_learner *learner);
+
+/**
  * Would an update from this list alone be taken? Changes nothing, to the bit.
  *
  * @pre a step has begun. @return as rk_learner_update. Cost of an update.
