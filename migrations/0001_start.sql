@@ -40,6 +40,7 @@ CREATE TABLE ranking (
     version       INTEGER NOT NULL,
     catalogue_seq INTEGER NOT NULL,  -- item and user features were those of this log position
     time_ms       INTEGER NOT NULL,
+    user_hash     INTEGER,           -- of the user's id, whose events a token may cap; NULL = nobody was named
     shown         BLOB    NOT NULL,  -- hashes of the shown item ids, ascending, 8 bytes each, little-endian
     request       TEXT    NOT NULL,  -- JSON as received
     served        TEXT    NOT NULL   -- JSON: [{"id", "rank", "score"}, ...], what was shown, in order
@@ -55,7 +56,8 @@ CREATE TABLE event (
     item_id    TEXT    NOT NULL,
     type       TEXT    NOT NULL,
     value      REAL    NOT NULL,
-    event_ms   INTEGER            -- the client's time, if it gave one
+    event_ms   INTEGER,           -- the client's time, if it gave one
+    token      INTEGER            -- the kid of the token it came with; NULL = none
 ) STRICT;
 CREATE INDEX event_by_hash ON event (event_hash);
 CREATE INDEX event_by_ranking ON event (ranking, item_id);
@@ -184,6 +186,12 @@ CREATE TABLE retention (
     now_ms        INTEGER NOT NULL,  -- its clock, which no jump of the machine's moves far
     removed       INTEGER NOT NULL,  -- log rows, in all
     catalogue_seq INTEGER NOT NULL   -- of ids changed up to here only the revision then is kept
+) STRICT;
+
+-- When a token was last used. The tokens themselves are in a file beside the database.
+CREATE TABLE token_use (
+    kid    INTEGER PRIMARY KEY,
+    minute INTEGER NOT NULL  -- Unix time / 60
 ) STRICT;
 
 -- What a person with the sqlite3 shell asks first.

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #define FLAGS_AT 13 /* in the head of a TCP segment */
 #define FLAG_SYN 2
@@ -45,6 +46,40 @@ enum rk_status address_parse(const char *text, struct addrinfo **address, struct
         return rk_fail(err, RK_INVALID, "\"%s\" is not a numeric address and a port", text);
     }
     return RK_OK;
+}
+
+/* An IPv4 address inside an IPv6 one is that: ::ffff:127.0.0.1. */
+static bool is_mapped(const struct in6_addr *in6)
+{
+    return IN6_IS_ADDR_V4MAPPED(in6);
+}
+
+bool address_is_loopback(const struct addrinfo *address)
+{
+    const struct in6_addr *in6;
+
+    if (address->ai_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address->ai_addr;
+        return ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    }
+    in6 = &((const struct sockaddr_in6 *)(const void *)address->ai_addr)->sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(in6) || (is_mapped(in6) && in6->s6_addr[12] == IN_LOOPBACKNET);
+}
+
+uint64_t address_hash(const struct sockaddr *address)
+{
+    const struct in6_addr *in6;
+
+    if (address->sa_family == AF_INET) {
+        const struct in_addr *in = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
+        return XXH3_64bits(in, sizeof *in);
+    }
+    if (address->sa_family != AF_INET6) {
+        return 0;
+    }
+    in6 = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+    return is_mapped(in6) ? XXH3_64bits(&in6->s6_addr[12], sizeof(struct in_addr))
+                          : XXH3_64bits(in6, sizeof *in6 / 2);
 }
 
 static uint16_t port_of(const struct sockaddr_storage *bound)

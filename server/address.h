@@ -7,6 +7,7 @@
 
 #include <netdb.h>
 #include <rankd/status.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /** Parses one. @param address  out; freeaddrinfo it. @return RK_OK; RK_INVALID. */
@@ -23,6 +24,12 @@ RK_MUST_CHECK enum rk_status address_parse(const char *text, struct addrinfo **a
  */
 RK_MUST_CHECK enum rk_status address_listen(const char *text, int *fd, uint16_t *port,
                                             struct rk_error *err);
+
+/** Can only this machine reach it? */
+bool address_is_loopback(const struct addrinfo *address);
+
+/** A number for who is at the other side: of an IPv6 address its network (/64) counts. */
+uint64_t address_hash(const struct sockaddr *address);
 
 /**
  * Lets nobody new in at a listening socket: who asks from now on is not heard, who has asked before can

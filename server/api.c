@@ -13,43 +13,42 @@
 
 /* clang-format off */
 static const struct api_route routes[] = {
-    {"POST", "/v1/score", API_JSON_OR_NDJSON, API_BODY_SMALL, api_score},
-    {"POST", "/v1/feedback", API_JSON_OR_NDJSON, API_BODY_SMALL, api_feedback},
-    {"POST", "/v1/batches", API_JSON_OR_NDJSON, API_BODY_LARGE, api_batches},
-    {"GET", "/v1/models", API_NO_BODY, 0, api_models_list},
-    {"PUT", "/v1/models/{}", API_JSON, API_BODY_SMALL, api_model_put},
-    {"GET", "/v1/models/{}", API_NO_BODY, 0, api_model_get},
-    {"PATCH", "/v1/models/{}", API_JSON_PATCH, API_BODY_SMALL, api_model_patch},
-    {"DELETE", "/v1/models/{}", API_NO_BODY, 0, api_model_delete},
-    {"GET", "/v1/models/{}/versions", API_NO_BODY, 0, api_versions},
-    {"POST", "/v1/models/{}/versions", API_TENSORS, API_BODY_SMALL, api_version_put},
-    {"GET", "/v1/models/{}/versions/{}", API_NO_BODY, 0, api_version_get},
-    {"GET", "/v1/models/{}/training", API_NO_BODY, 0, api_training},
-    {"POST", "/v1/models/{}/train", API_NO_BODY, API_BODY_SMALL, api_train},
-    {"POST", "/v1/models/{}/pause", API_NO_BODY, API_BODY_SMALL, api_pause},
-    {"POST", "/v1/models/{}/resume", API_NO_BODY, API_BODY_SMALL, api_resume},
-    {"GET", "/v1/models/{}/quarantine", API_NO_BODY, 0, api_quarantine},
-    {"POST", "/v1/models/{}/quarantine/{}/retry", API_NO_BODY, API_BODY_SMALL,
-     api_quarantine_retry},
-    {"POST", "/v1/models/{}/activate", API_JSON, API_BODY_SMALL, api_activate},
-    {"GET", "/v1/items", API_NO_BODY, 0, api_items_list},
-    {"POST", "/v1/items", API_JSON_OR_NDJSON, API_BODY_LARGE, api_items_put},
-    {"PUT", "/v1/items/{}", API_JSON, API_BODY_SMALL, api_item_put},
-    {"GET", "/v1/items/{}", API_NO_BODY, 0, api_item_get},
-    {"DELETE", "/v1/items/{}", API_NO_BODY, 0, api_item_delete},
-    {"GET", "/v1/users", API_NO_BODY, 0, api_users_list},
-    {"POST", "/v1/users", API_JSON_OR_NDJSON, API_BODY_LARGE, api_users_put},
-    {"PUT", "/v1/users/{}", API_JSON, API_BODY_SMALL, api_user_put},
-    {"GET", "/v1/users/{}", API_NO_BODY, 0, api_user_get},
-    {"DELETE", "/v1/users/{}", API_NO_BODY, 0, api_user_delete},
-    {"GET", "/v1/rankings/{}", API_NO_BODY, 0, api_ranking},
-    {"POST", "/v1/backup", API_JSON_OR_NONE, API_BODY_SMALL, api_backup},
-    {"GET", "/livez", API_NO_BODY, 0, api_livez},
-    {"GET", "/readyz", API_NO_BODY, 0, api_readyz},
-    {"GET", "/readyz/feedback", API_NO_BODY, 0, api_readyz_feedback},
-    {"GET", "/metrics", API_NO_BODY, 0, api_metrics},
-    {"GET", "/openapi.json", API_NO_BODY, 0, api_openapi},
-    {"GET", "/problems/{}", API_NO_BODY, 0, api_problem_page},
+    {"POST", "/v1/score", TOKEN_SCORE, API_ANY_MODEL, API_JSON_OR_NDJSON, API_BODY_SMALL, api_score},
+    {"POST", "/v1/feedback", TOKEN_FEEDBACK, API_ANY_MODEL, API_JSON_OR_NDJSON, API_BODY_SMALL, api_feedback},
+    {"POST", "/v1/batches", TOKEN_ADMIN, API_ANY_MODEL, API_JSON_OR_NDJSON, API_BODY_LARGE, api_batches},
+    {"GET", "/v1/models", TOKEN_ADMIN, API_ANY_MODEL, API_NO_BODY, 0, api_models_list},
+    {"PUT", "/v1/models/{}", TOKEN_ADMIN, API_ITS_MODEL, API_JSON, API_BODY_SMALL, api_model_put},
+    {"GET", "/v1/models/{}", TOKEN_ADMIN, API_ITS_MODEL, API_NO_BODY, 0, api_model_get},
+    {"PATCH", "/v1/models/{}", TOKEN_ADMIN, API_ITS_MODEL, API_JSON_PATCH, API_BODY_SMALL, api_model_patch},
+    {"DELETE", "/v1/models/{}", TOKEN_ADMIN, API_ITS_MODEL, API_NO_BODY, 0, api_model_delete},
+    {"GET", "/v1/models/{}/versions", TOKEN_ADMIN, API_ITS_MODEL, API_NO_BODY, 0, api_versions},
+    {"POST", "/v1/models/{}/versions", TOKEN_ADMIN, API_ITS_MODEL, API_TENSORS, API_BODY_SMALL, api_version_put},
+    {"GET", "/v1/models/{}/versions/{}", TOKEN_ADMIN, API_ITS_MODEL, API_NO_BODY, 0, api_version_get},
+    {"GET", "/v1/models/{}/training", TOKEN_ADMIN, API_ITS_MODEL, API_NO_BODY, 0, api_training},
+    {"POST", "/v1/models/{}/train", TOKEN_ADMIN, API_ITS_MODEL, API_NO_BODY, API_BODY_SMALL, api_train},
+    {"POST", "/v1/models/{}/pause", TOKEN_ADMIN, API_ITS_MODEL, API_NO_BODY, API_BODY_SMALL, api_pause},
+    {"POST", "/v1/models/{}/resume", TOKEN_ADMIN, API_ITS_MODEL, API_NO_BODY, API_BODY_SMALL, api_resume},
+    {"GET", "/v1/models/{}/quarantine", TOKEN_ADMIN, API_ITS_MODEL, API_NO_BODY, 0, api_quarantine},
+    {"POST", "/v1/models/{}/quarantine/{}/retry", TOKEN_ADMIN, API_ITS_MODEL, API_NO_BODY, API_BODY_SMALL, api_quarantine_retry},
+    {"POST", "/v1/models/{}/activate", TOKEN_ADMIN, API_ITS_MODEL, API_JSON, API_BODY_SMALL, api_activate},
+    {"GET", "/v1/items", TOKEN_ADMIN, API_ALL_MODELS, API_NO_BODY, 0, api_items_list},
+    {"POST", "/v1/items", TOKEN_ADMIN, API_ALL_MODELS, API_JSON_OR_NDJSON, API_BODY_LARGE, api_items_put},
+    {"PUT", "/v1/items/{}", TOKEN_ADMIN, API_ALL_MODELS, API_JSON, API_BODY_SMALL, api_item_put},
+    {"GET", "/v1/items/{}", TOKEN_ADMIN, API_ALL_MODELS, API_NO_BODY, 0, api_item_get},
+    {"DELETE", "/v1/items/{}", TOKEN_ADMIN, API_ALL_MODELS, API_NO_BODY, 0, api_item_delete},
+    {"GET", "/v1/users", TOKEN_ADMIN, API_ALL_MODELS, API_NO_BODY, 0, api_users_list},
+    {"POST", "/v1/users", TOKEN_ADMIN, API_ALL_MODELS, API_JSON_OR_NDJSON, API_BODY_LARGE, api_users_put},
+    {"PUT", "/v1/users/{}", TOKEN_ADMIN, API_ALL_MODELS, API_JSON, API_BODY_SMALL, api_user_put},
+    {"GET", "/v1/users/{}", TOKEN_ADMIN, API_ALL_MODELS, API_NO_BODY, 0, api_user_get},
+    {"DELETE", "/v1/users/{}", TOKEN_ADMIN, API_ALL_MODELS, API_NO_BODY, 0, api_user_delete},
+    {"GET", "/v1/rankings/{}", TOKEN_ADMIN, API_ALL_MODELS, API_NO_BODY, 0, api_ranking},
+    {"POST", "/v1/backup", TOKEN_ADMIN, API_ALL_MODELS, API_JSON_OR_NONE, API_BODY_SMALL, api_backup},
+    {"GET", "/livez", API_OPEN, API_ANY_MODEL, API_NO_BODY, 0, api_livez},
+    {"GET", "/readyz", API_OPEN, API_ANY_MODEL, API_NO_BODY, 0, api_readyz},
+    {"GET", "/readyz/feedback", API_OPEN, API_ANY_MODEL, API_NO_BODY, 0, api_readyz_feedback},
+    {"GET", "/metrics", TOKEN_METRICS, API_ANY_MODEL, API_NO_BODY, 0, api_metrics},
+    {"GET", "/openapi.json", API_OPEN, API_ANY_MODEL, API_NO_BODY, 0, api_openapi},
+    {"GET", "/problems/{}", API_OPEN, API_ANY_MODEL, API_NO_BODY, 0, api_problem_page},
 };
 /* clang-format on */
 
@@ -103,6 +102,7 @@ void api_deinit(struct api *api)
         scorer_deinit(&slot->scorer);
         emit_deinit(&slot->served);
     }
+    caps_deinit(&api->caps);
     free(api->slot);
     api->slot = NULL;
 }
@@ -156,9 +156,8 @@ static bool same_method(const char *route, const char *method)
     return strcmp(route, method) == 0 || (strcmp(route, "GET") == 0 && strcmp(method, "HEAD") == 0);
 }
 
-/* The route of a call. @param known  out: the path is there, with whatever method. */
-static const struct api_route *find_route(const char *method, const char *path,
-                                          const char *segment[2], size_t length[2], bool *known)
+const struct api_route *api_find_route(const char *method, const char *path, const char *segment[2],
+                                       size_t length[2], bool *known)
 {
     *known = false;
     for (size_t i = 0; i < N_ROUTES; i++) {
@@ -232,7 +231,7 @@ size_t api_body_limit(struct api *api, const char *method, const char *path,
     char name[API_PARAM_MAX] = "";
     size_t length[2], n;
     bool known;
-    const struct api_route *route = find_route(method, path, segment, length, &known);
+    const struct api_route *route = api_find_route(method, path, segment, length, &known);
 
     *needed = route != NULL && route->body != API_NO_BODY && route->body != API_JSON_OR_NONE;
     if (route == NULL) {
@@ -321,9 +320,11 @@ bool api_handle(struct api *api, struct api_call *call)
 {
     const char *segment[2] = {NULL, NULL};
     size_t length[2] = {0, 0};
+    struct problem problem = {0};
     bool known, answered;
     struct api_slot *slot;
-    const struct api_route *route = find_route(call->method, call->path, segment, length, &known);
+    const struct api_route *route =
+        api_find_route(call->method, call->path, segment, length, &known);
 
     failpoint(FAILPOINT_REQUEST_READ);
     call->again = false;
@@ -339,6 +340,9 @@ bool api_handle(struct api *api, struct api_call *call)
         return api_fail(call, PROBLEM_NOT_FOUND, "see /openapi.json for the paths there are");
     }
     call->route = (size_t)(route - routes);
+    if (!call->admitted && !api_admit(api, call, &problem)) {
+        return api_problem(call, &problem);
+    }
     if (!read_parameters(call, segment, length) || !check_body(api, route, call)) {
         return true;
     }

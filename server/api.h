@@ -5,6 +5,7 @@
 #ifndef RANKD_SERVER_API_H
 #define RANKD_SERVER_API_H
 
+#include "access.h"
 #include "backup.h"
 #include "catalogue.h"
 #include "emit.h"
@@ -36,6 +37,8 @@ struct api {
     struct writer *writer;
     struct trainer *trainer;
     struct backup *backup;
+    struct access *access; /* NULL: all is open */
+    struct caps caps;      /* the writer thread's */
     struct api_slot *slot; /* (n_slots) */
     size_t n_slots;
     int64_t start_ns;
@@ -53,7 +56,9 @@ struct api_call {
     const char *content_type; /* or NULL; borrowed */
     const char *body;         /* borrowed until the answer is there */
     size_t body_n;
-    const char *request_id; /* borrowed */
+    const char *request_id;    /* borrowed */
+    const char *authorization; /* the header, or NULL; borrowed */
+    uint64_t peer;             /* a hash of the address it comes from */
 
     /*
      * Before a call is parked, in the worker thread; and when a parked call has its answer, from
@@ -77,7 +82,9 @@ struct api_call {
     char param[2][API_PARAM_MAX]; /* decoded path segments */
     size_t param_n[2];
     bool lenient;
-    void *work; /* what a parked call carries */
+    bool admitted;
+    struct token_grant grant; /* what its token may */
+    void *work;               /* what a parked call carries */
 };
 
 /** Makes slots with a reading connection each. @return RK_OK; RK_NOMEM; RK_IO. */
@@ -87,6 +94,14 @@ void api_deinit(struct api *api);
 
 /** Is a call's body a tensor file: of a model's size, not of a request's? */
 bool api_is_tensor_file(const struct api_call *call);
+
+/**
+ * May the call be made? Needs its method, path, authorization and peer: before the body is read.
+ * api_handle asks if nobody has.
+ *
+ * @param problem  filled in if not. Threads: any.
+ */
+bool api_admit(struct api *api, struct api_call *call, struct problem *problem);
 
 /**
  * Body bytes a route takes: checked before the body is read. 0: the route is not there or takes

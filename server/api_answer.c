@@ -67,7 +67,8 @@ bool api_problem(struct api_call *call, const struct problem *problem)
     }
     call->status = problem_status(problem->kind);
     call->answer_type = "application/problem+json";
-    call->retry_after_s = problem_retry_after_s(problem->kind);
+    call->retry_after_s =
+        problem->retry_after_s > 0 ? problem->retry_after_s : problem_retry_after_s(problem->kind);
     return true;
 }
 

@@ -236,6 +236,7 @@ bool api_batches(struct api *api, struct api_slot *slot, struct api_call *call)
                                      .free = batch_free},
                             .api = api};
     if (!open_batch(call, batch, &problem) ||
+        !api_reaches(api, call, batch->request.model, &problem) ||
         !read_groups(api, slot, batch, call->lenient, &problem)) {
         batch_free(&batch->base);
         return api_problem(call, &problem);

@@ -14,18 +14,44 @@ struct feedback {
     struct api *api;
     struct codec_feedback request;
     enum store_event_status *status; /* (request.n) */
+
+    struct store_gate gate;
+    int64_t model[TOKEN_MODELS_MAX]; /* (gate.n_models) that the token reaches */
+    struct caps_rules caps;
+    struct caps_event *counted; /* (n_counted) of the token's caps, to be given back on failure */
+    size_t n_counted;
+    int64_t now_ms; /* when they were counted */
 };
+
+/* ---- in the writer thread ---- */
+
+/* The caps of the token. */
+static enum rk_status take_event(void *context, const struct store_event *event, uint64_t user_hash,
+                                 bool *capped, struct rk_error *err)
+{
+    struct feedback *feedback = context;
+    const struct caps_event asked = {feedback->gate.token, user_hash, event->item_hash};
+
+    if (!caps_take(&feedback->api->caps, &feedback->caps, &asked, feedback->now_ms, capped)) {
+        return rk_fail(err, RK_NOMEM, "out of memory for counting events");
+    }
+    if (!*capped) {
+        feedback->counted[feedback->n_counted++] = asked;
+    }
+    return RK_OK;
+}
 
 static enum rk_status feedback_run(struct writer_job *job, struct store *store,
                                    struct rk_error *err)
 {
     struct feedback *feedback = (struct feedback *)job;
-    const int64_t now_ms = clock_unix_ms();
     const int64_t ttl_ms = feedback->api->options->feedback_ttl_s * 1000;
     enum rk_status status = RK_OK;
 
+    feedback->now_ms = clock_unix_ms();
     for (size_t i = 0; i < feedback->request.n && status == RK_OK; i++) {
-        status = store_put_event(store, &feedback->request.event[i], now_ms, ttl_ms,
+        feedback->request.event[i].gate = &feedback->gate;
+        status = store_put_event(store, &feedback->request.event[i], feedback->now_ms, ttl_ms,
                                  &feedback->status[i], err);
     }
     return status;
@@ -33,8 +59,9 @@ static enum rk_status feedback_run(struct writer_job *job, struct store *store,
 
 static void count_events(struct api_job *job)
 {
-    const struct feedback *feedback = (struct feedback *)job;
+    struct feedback *feedback = (struct feedback *)job;
 
+    feedback->n_counted = 0; /* they stay counted */
     for (size_t i = 0; i < feedback->request.n; i++) {
         metrics_add(feedback->api->metrics, METRIC_EVENTS_ACCEPTED + feedback->status[i], 1);
     }
@@ -68,7 +95,12 @@ static void feedback_free(struct api_job *job)
 {
     struct feedback *feedback = (struct feedback *)job;
 
+    for (size_t i = 0; i < feedback->n_counted; i++) {
+        caps_give_back(&feedback->api->caps, &feedback->caps, &feedback->counted[i],
+                       feedback->now_ms);
+    }
     codec_feedback_close(&feedback->request);
+    free(feedback->counted);
     free(feedback->status);
     free(feedback);
 }
@@ -84,12 +116,68 @@ static void feedback_answer(struct api_job *job, struct api_call *call,
     }
 }
 
+/* ---- requests ---- */
+
+/* The models of the token's names as they are now; of one that is not there nothing is known. */
+static void find_models(struct api *api, struct api_slot *slot, const struct token_grant *grant,
+                        struct feedback *feedback)
+{
+    const struct models_copy *models = models_read(api->models, slot->number);
+
+    for (size_t i = 0; i < grant->n_models; i++) {
+        const struct served *served = models_find(models, grant->model[i]);
+        feedback->model[i] = served != NULL ? served->id : 0;
+    }
+    models_done(api->models, slot->number, models);
+    feedback->gate.model = feedback->model;
+    feedback->gate.n_models = grant->n_models;
+}
+
+static bool has_counts(const struct caps_rules *caps)
+{
+    return caps->events_per_minute > 0 || caps->user_per_minute > 0 || caps->item_per_minute > 0;
+}
+
+/* What the call's token has to do with its events. @return false: out of memory. */
+static bool set_gate(struct api *api, struct api_slot *slot, const struct api_call *call,
+                     struct feedback *feedback)
+{
+    const struct token_grant *grant = &call->grant;
+
+    feedback->caps = grant->caps;
+    feedback->gate.token = grant->kid;
+    feedback->gate.once = grant->caps.once != 0;
+    if (grant->n_models > 0) {
+        find_models(api, slot, grant, feedback);
+    }
+    if (has_counts(&grant->caps)) {
+        feedback->gate.take = take_event;
+        feedback->gate.context = feedback;
+        feedback->counted = calloc(feedback->base.job.weight, sizeof *feedback->counted);
+        return feedback->counted != NULL;
+    }
+    return true;
+}
+
+static bool read_request(struct api *api, struct api_slot *slot, struct api_call *call,
+                         struct feedback *feedback, struct problem *problem)
+{
+    if (!codec_feedback_read(call->body, call->body_n, api_is_ndjson(call), call->lenient,
+                             &slot->list.memory, &feedback->request, problem) ||
+        !access_take_events(api->access, &call->grant, feedback->request.n, problem)) {
+        return false;
+    }
+    feedback->base.job.weight = feedback->request.n > 0 ? feedback->request.n : 1;
+    feedback->status = calloc(feedback->base.job.weight, sizeof *feedback->status);
+    return (feedback->status != NULL && set_gate(api, slot, call, feedback)) ||
+           problem_set(problem, PROBLEM_OUT_OF_MEMORY, "no memory for a request");
+}
+
 bool api_feedback(struct api *api, struct api_slot *slot, struct api_call *call)
 {
     struct feedback *feedback = calloc(1, sizeof *feedback);
     struct problem problem = {0};
 
-    (void)slot;
     if (feedback == NULL) {
         return api_fail(call, PROBLEM_OUT_OF_MEMORY, "no memory for a request");
     }
@@ -98,16 +186,9 @@ bool api_feedback(struct api *api, struct api_slot *slot, struct api_call *call)
                                            .committed = count_events,
                                            .free = feedback_free},
                                   .api = api};
-    if (!codec_feedback_read(call->body, call->body_n, api_is_ndjson(call), call->lenient,
-                             &slot->list.memory, &feedback->request, &problem)) {
+    if (!read_request(api, slot, call, feedback, &problem)) {
         feedback_free(&feedback->base);
         return api_problem(call, &problem);
-    }
-    feedback->base.job.weight = feedback->request.n > 0 ? feedback->request.n : 1;
-    feedback->status = calloc(feedback->base.job.weight, sizeof *feedback->status);
-    if (feedback->status == NULL) {
-        feedback_free(&feedback->base);
-        return api_fail(call, PROBLEM_OUT_OF_MEMORY, "no memory for a request");
     }
     return api_park_job(api, call, &feedback->base);
 }

@@ -32,9 +32,20 @@ enum api_body {
     API_TENSORS     /* a safetensors file of the model that the path names */
 };
 
+/* Whom a route may be used by, beside those of its scope, where a token is for some models alone. */
+enum api_reach {
+    API_ANY_MODEL, /* it is about none, or its handler looks at which */
+    API_ITS_MODEL, /* the one that its path names */
+    API_ALL_MODELS /* what all models share: for tokens that reach all */
+};
+
+#define API_OPEN 0 /* in place of a scope: needs no token */
+
 struct api_route {
     const char *method;
     const char *path; /* "{}" is a segment that becomes a parameter */
+    unsigned scope;   /* a TOKEN_ bit, or API_OPEN */
+    enum api_reach reach;
     enum api_body body;
     size_t limit; /* bytes of body; of tensors those beside the model's */
     api_handler handle;
@@ -44,6 +55,14 @@ struct api_route {
 #define API_BODY_LARGE  ((size_t)16 << 20)
 #define API_ANSWER_ROOM ((size_t)2 << 10) /* of every call, so that it can be told what failed */
 #define API_TENSOR_FILE "application/vnd.safetensors"
+
+/* The route of a call, or NULL. @param known  out: the path is there, with whatever method. */
+const struct api_route *api_find_route(const char *method, const char *path, const char *segment[2],
+                                       size_t length[2], bool *known);
+
+/* Does the call's token reach a model? @param problem  filled in if not. */
+bool api_reaches(struct api *api, const struct api_call *call, const char *model,
+                 struct problem *problem);
 
 /* Answers. All return true, so that a handler ends with them. */
 bool api_answer(struct api_call *call, int status);

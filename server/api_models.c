@@ -39,7 +39,9 @@ bool api_models_list(struct api *api, struct api_slot *slot, struct api_call *ca
     emit_key(&call->answer, "models");
     emit_open(&call->answer, '[');
     for (size_t i = 0; i < models->n; i++) {
-        write_model(models->model[i], &call->answer);
+        if (token_reaches(&call->grant, models->model[i]->name)) {
+            write_model(models->model[i], &call->answer);
+        }
     }
     emit_close(&call->answer, ']');
     emit_close(&call->answer, '}');

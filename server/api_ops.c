@@ -166,6 +166,9 @@ static void write_process(struct api *api, struct api_slot *slot, struct emit *o
     write_gauge(out, "rankd_log_rows", "Records of the log that are kept.",
                 (double)atomic_load(&api->metrics->log_rows));
     write_gauge(out, "rankd_log_seq", "The end of the log.", (double)writer_log_end(api->writer));
+    write_gauge(out, "rankd_open",
+                "1 while the server listens beyond its machine and has no token: an alert.",
+                atomic_load(&api->metrics->is_open) ? 1 : 0);
     write_gauge(out, "rankd_uptime_seconds", "Seconds since the start.",
                 (double)(clock_monotonic_ns() - api->start_ns) / 1e9);
     metrics_head(out, "rankd_build_info", "gauge", "1, with the version as a label.");

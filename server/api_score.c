@@ -217,6 +217,7 @@ static struct writer_ranking *ranking_copy(const struct api_slot *slot,
                                                 .request_n = scoring->text_n,
                                                 .served = at + id_n + scoring->text_n,
                                                 .served_n = slot->served.length,
+                                                .user_hash = slot->list.user.hash,
                                                 .shown = shown,
                                                 .n_shown = scoring->n_shown}};
     return copy;
@@ -326,21 +327,23 @@ static bool score_with(struct api *api, struct api_slot *slot, struct served *se
     return answer(api, slot, scoring, &group, out, problem);
 }
 
-static bool score_list(struct api *api, struct api_slot *slot, const char *text, size_t n,
-                       bool lenient, struct emit *out, struct problem *problem)
+/* Answers one of the call's lists. */
+static bool score_list(struct api *api, struct api_slot *slot, struct api_call *call,
+                       const char *text, size_t n, struct problem *problem)
 {
-    struct scoring scoring = {.text = text, .text_n = n, .rules = {.lenient = lenient}};
+    struct scoring scoring = {.text = text, .text_n = n, .rules = {.lenient = call->lenient}};
     const struct models_copy *models;
     struct served *served;
     bool done;
 
-    if (!codec_score_read(text, n, &scoring.rules, &slot->list, &scoring.request, problem)) {
+    if (!codec_score_read(text, n, &scoring.rules, &slot->list, &scoring.request, problem) ||
+        !api_reaches(api, call, scoring.request.model, problem)) {
         return false;
     }
     models = models_read(api->models, slot->number);
     served = models_find(models, scoring.request.model);
     done = served != NULL
-               ? score_with(api, slot, served, &scoring, out, problem)
+               ? score_with(api, slot, served, &scoring, &call->answer, problem)
                : problem_set(problem, PROBLEM_UNKNOWN_MODEL, "there is no model of this name");
     models_done(api->models, slot->number, models);
     free(scoring.explanation);
@@ -361,7 +364,7 @@ static bool score_lines(struct api *api, struct api_slot *slot, struct api_call 
     while (lines_next(&lines, &line, &n)) {
         struct problem problem = {0};
         const size_t start = call->answer.length;
-        if (!score_list(api, slot, line, n, call->lenient, &call->answer, &problem)) {
+        if (!score_list(api, slot, call, line, n, &problem)) {
             call->answer.length = start;
             api_write_problem(call, &problem, &call->answer);
         }
@@ -379,7 +382,7 @@ bool api_score(struct api *api, struct api_slot *slot, struct api_call *call)
     if (api_is_ndjson(call)) {
         return score_lines(api, slot, call);
     }
-    if (!score_list(api, slot, call->body, call->body_n, call->lenient, &call->answer, &problem)) {
+    if (!score_list(api, slot, call, call->body, call->body_n, &problem)) {
         return api_problem(call, &problem);
     }
     return api_answer(call, 200);

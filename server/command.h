@@ -15,6 +15,7 @@ int command_model(int argc, char *const *argv);
 int command_replay(int argc, char *const *argv);
 int command_backup(int argc, char *const *argv);
 int command_verify(int argc, char *const *argv);
+int command_token(int argc, char *const *argv);
 int command_version(int argc, char *const *argv);
 
 #endif

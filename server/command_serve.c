@@ -67,19 +67,33 @@ static void leave(int number)
     _exit(EX_OK);
 }
 
-static void await_signal(const sigset_t *signals)
+static void await_signal(struct service *service, const sigset_t *signals)
 {
-    const struct timespec second = {.tv_sec = 1};
+    /* What is revoked may be used for a second at most. */
+    const struct timespec moment = {.tv_nsec = 500000000};
     const struct sigaction again = {.sa_handler = leave};
     int number;
 
-    while ((number = sigtimedwait(signals, NULL, &second)) < 0) {
-        service_tick();
+    while ((number = sigtimedwait(signals, NULL, &moment)) < 0) {
+        service_tick(service);
     }
     log_info("stopping", log_number("signal", number));
     (void)sigaction(SIGTERM, &again, NULL);
     (void)sigaction(SIGINT, &again, NULL);
     (void)pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+}
+
+/* Once: the server itself keeps but a hash of it. */
+static enum rk_status print_first_token(struct service *service, struct rk_error *err)
+{
+    char made[TOKEN_TEXT];
+    const enum rk_status status = service_first_token(service, made, err);
+
+    if (status == RK_OK && made[0] != '\0') {
+        (void)printf("token %s (also in %s)\n", made, service->options.token_file);
+        (void)fflush(stdout);
+    }
+    return status;
 }
 
 int command_serve(int argc, char *const *argv)
@@ -105,10 +119,13 @@ int command_serve(int argc, char *const *argv)
     options_log(&service->options);
     status = service_start(service, &err);
     if (status == RK_OK) {
+        status = print_first_token(service, &err);
+    }
+    if (status == RK_OK) {
         status = service_listen(service, &err);
     }
     if (status == RK_OK) {
-        await_signal(&signals);
+        await_signal(service, &signals);
     } else {
         log_error("start_failed", log_text("reason", err.text));
     }

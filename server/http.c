@@ -31,6 +31,9 @@ static void add_headers(struct MHD_Response *response, const struct request *req
     if (call->answer_type != NULL && call->status != MHD_HTTP_NO_CONTENT) {
         (void)MHD_add_response_header(response, "Content-Type", call->answer_type);
     }
+    if (call->status == MHD_HTTP_UNAUTHORIZED) {
+        (void)MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
+    }
     /* Empty values are refused, and nothing is added. */
     (void)MHD_add_response_header(response, "Allow", call->allow);
     (void)MHD_add_response_header(response, "Location", call->location);

@@ -86,6 +86,8 @@ void http_head_add(struct http_head *head, const char *name, const char *value)
         head->n_hosts++;
     } else if (strcasecmp(name, "Content-Type") == 0) {
         head->content_type = value;
+    } else if (strcasecmp(name, "Authorization") == 0) {
+        head->authorization = head->authorization == NULL ? value : "";
     } else if (strcasecmp(name, "X-Request-Id") == 0) {
         head->request_id = is_sane_id(value) ? value : NULL;
     } else if (strcasecmp(name, "Accept") == 0 && value[0] != '\0') {
@@ -127,31 +129,42 @@ static bool may_have_body(const char *method)
            strcmp(method, "PATCH") == 0;
 }
 
+/* Content-Length, as far as it is told. @pre it is digits. @return false: it is no number of bytes. */
+static bool told_length(const struct http_head *head, unsigned long long *n)
+{
+    errno = 0;
+    *n = head->n_lengths > 0 ? strtoull(head->content_length, NULL, 10) : 0;
+    return errno == 0;
+}
+
 struct http_verdict http_head_judge(const struct http_head *head, struct api *api,
-                                    const char *method, const char *path, struct problem *problem)
+                                    struct api_call *call, struct problem *problem)
 {
     struct http_verdict verdict = {0};
-    unsigned long long n;
+    unsigned long long n = 0;
     bool needed;
 
     if (!frames(head, problem)) {
         verdict.close = true;
         return verdict;
     }
-    verdict.limit = api_body_limit(api, method, path, head->content_type, &needed, problem);
-    if (head->n_lengths + head->n_codings == 0 && may_have_body(method) &&
+    if (!api_admit(api, call, problem)) { /* of a body nothing is read but what is cheap */
+        verdict.close = head->n_codings > 0 || !told_length(head, &n) || n > SMALL_BODY;
+        return verdict;
+    }
+    verdict.limit =
+        api_body_limit(api, call->method, call->path, head->content_type, &needed, problem);
+    if (head->n_lengths + head->n_codings == 0 && may_have_body(call->method) &&
         (needed || head->content_type != NULL)) {
         verdict.close = true;
         (void)problem_set(problem, PROBLEM_LENGTH_REQUIRED, "send Content-Length");
         return verdict;
     }
-    errno = 0;
-    n = head->n_lengths > 0 ? strtoull(head->content_length, NULL, 10) : 0;
-    if (errno != 0 || (n > verdict.limit && verdict.limit > 0)) {
+    if (!told_length(head, &n) || (n > verdict.limit && verdict.limit > 0)) {
         verdict.close = true;
         (void)problem_set(problem, PROBLEM_BODY_TOO_LARGE, "at most %zu bytes are taken here",
                           verdict.limit);
-    } else if (head->has_accept && !head->accepts_json && strncmp(path, "/v1/", 4) == 0) {
+    } else if (head->has_accept && !head->accepts_json && strncmp(call->path, "/v1/", 4) == 0) {
         (void)problem_set(problem, PROBLEM_NOT_ACCEPTABLE, "answers are application/json");
     }
     verdict.close = verdict.close || n > (verdict.limit > SMALL_BODY ? verdict.limit : SMALL_BODY);

@@ -21,6 +21,7 @@ struct http_head {
     const char *content_type; /* or NULL, as all below */
     const char *content_length;
     const char *transfer_encoding;
+    const char *authorization;     /* "" where there are two */
     const char *request_id;        /* a sane one */
     bool has_accept, accepts_json; /* json: or NDJSON, or anything */
     size_t n_headers, n_hosts, n_lengths, n_codings;
@@ -37,13 +38,13 @@ struct http_verdict {
 void http_head_add(struct http_head *head, const char *name, const char *value);
 
 /**
- * Judges a whole head.
+ * Judges a whole head: framing, whether the call may be made, then length and what is accepted.
  *
- * @param api      asked for the route's limit.
- * @param path     raw, without the query.
+ * @param api      asked for the route's limit, and whether the call is admitted.
+ * @param call     its method and path (raw, without the query), authorization and peer are set.
  * @param problem  filled if the request is refused for its head.
  */
 struct http_verdict http_head_judge(const struct http_head *head, struct api *api,
-                                    const char *method, const char *path, struct problem *problem);
+                                    struct api_call *call, struct problem *problem);
 
 #endif

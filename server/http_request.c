@@ -1,6 +1,7 @@
 /*
  * A request: its head, its memory from connection to connection, its body under limits.
  */
+#include "address.h"
 #include "clock.h"
 #include "grow.h"
 #include "http_impl.h"
@@ -54,6 +55,15 @@ static enum MHD_Result add_argument(void *context, enum MHD_ValueKind kind, cons
     return MHD_YES;
 }
 
+/* Whom failed attempts are counted for. */
+static uint64_t peer_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+    return info != NULL ? address_hash(info->client_addr) : 0;
+}
+
 /* Reads the head into the call, and finds what is to be refused before the API sees it. */
 static void read_head(struct request *request)
 {
@@ -64,8 +74,9 @@ static void read_head(struct request *request)
     (void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, add_header, &head);
     name_request(request, head.request_id);
     call->content_type = head.content_type;
-    verdict =
-        http_head_judge(&head, request->http->api, call->method, call->path, &request->refusal);
+    call->authorization = head.authorization;
+    call->peer = peer_of(request->connection);
+    verdict = http_head_judge(&head, request->http->api, call, &request->refusal);
     request->limit = verdict.limit;
     request->close = verdict.close;
     (void)MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, add_argument,

@@ -27,6 +27,7 @@ static const struct command commands[] = {
     {"replay", command_replay, "do again what the log says: rankings, learning"},
     {"backup", command_backup, "copy a database, checked"},
     {"verify", command_verify, "is a database whole, and does learning repeat?"},
+    {"token", command_token, "make, list or revoke access tokens"},
     {"version", command_version, "print the version"},
 };
 

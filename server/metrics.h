@@ -9,6 +9,7 @@
 #include "emit.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -62,6 +63,12 @@
     X(STORAGE_SLOW, "rankd_storage_errors_total", "kind=\"slow\"", "")                             \
     X(UNCLEAN_STARTS, "rankd_unclean_starts_total", "",                                            \
       "Starts after an end that was no clean one.")                                                \
+    X(REFUSED_TOKEN, "rankd_refused_total", "reason=\"invalid_token\"",                            \
+      "Requests refused for their token, or its rate.")                                            \
+    X(REFUSED_SCOPE, "rankd_refused_total", "reason=\"insufficient_scope\"", "")                   \
+    X(REFUSED_MODEL, "rankd_refused_total", "reason=\"model_not_allowed\"", "")                    \
+    X(REFUSED_RATE, "rankd_refused_total", "reason=\"rate_limited\"", "")                          \
+    X(REFUSED_GUESSES, "rankd_refused_total", "reason=\"auth_rate_limited\"", "")                  \
     X(NONFINITE, "rankd_nonfinite_total", "",                                                      \
       "Score requests answered in input order because a score was not finite.")                    \
     X(OOM, "rankd_oom_total", "", "Requests refused because memory was short.")
@@ -89,6 +96,7 @@ struct metrics {
     struct metric_histogram freshness;   /* rankd_freshness_seconds: from the acknowledgement of an
                                             event to the first served version that learned from it */
     _Atomic int64_t log_bytes, log_rows; /* rankd_log_bytes, _rows: as retention saw them last */
+    _Atomic bool is_open;                /* rankd_open: beyond this machine, without a token */
     struct metric_histogram request[METRIC_ROUTES_MAX]; /* rankd_request_seconds{route} */
     _Atomic uint64_t
         answers[METRIC_ROUTES_MAX][METRIC_CLASSES]; /* rankd_requests_total{route,code} */

@@ -101,7 +101,7 @@ static enum rk_status set_number(struct options *options, const struct option_ro
 static enum rk_status set_value(struct options *options, const struct option_row *row,
                                 const char *value, const char *place, struct rk_error *err)
 {
-    if (row->kind == OPTION_NUMBER) {
+    if (row->kind != OPTION_TEXT) {
         return set_number(options, row, value, place, err);
     }
     size_t n = strlen(value);
@@ -152,7 +152,9 @@ RK_MUST_CHECK static enum rk_status read_flags(struct options *options, int argc
             return rk_fail(err, RK_INVALID, "no option is called %s; --help lists them", place);
         }
         const char *value = flag + n + 1;
-        if (flag[n] == '\0') {
+        if (flag[n] == '\0' && row->kind == OPTION_SWITCH) {
+            value = "1";
+        } else if (flag[n] == '\0') {
             value = i + 1 < argc ? argv[++i] : NULL;
         }
         if (value == NULL || (flag[n] == '\0' && strncmp(value, "--", 2) == 0)) {
@@ -286,7 +288,9 @@ void options_help(struct emit *out)
         char range[64];
         variable_of(row, variable);
         range_of(row, range, sizeof range);
-        emit_format(out, "  --%s=%s\n      %s\n      ", row->flag, row->unit, row->help);
+        emit_format(out, "  --%s%s%s\n      %s\n      ", row->flag,
+                    row->kind == OPTION_SWITCH ? "" : "=",
+                    row->kind == OPTION_SWITCH ? "" : row->unit, row->help);
         if (range[0] != '\0') {
             emit_format(out, "%s; ", range);
         }
@@ -315,9 +319,9 @@ void options_log(const struct options *options)
 {
     struct log_field fields[ROW_COUNT + 1];
     for (size_t i = 0; i < ROW_COUNT; i++) {
-        fields[i] = rows[i].kind == OPTION_NUMBER
-                        ? log_number(rows[i].name, number_at(options, &rows[i]))
-                        : log_text(rows[i].name, text_at(options, &rows[i]));
+        fields[i] = rows[i].kind == OPTION_TEXT
+                        ? log_text(rows[i].name, text_at(options, &rows[i]))
+                        : log_number(rows[i].name, number_at(options, &rows[i]));
     }
     fields[ROW_COUNT] = (struct log_field){0};
     log_write(LOG_LEVEL_INFO, "options", fields);

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 /*
- * field, kind (TEXT or NUMBER), flag, default text, min, max, unit, help. The environment variable
+ * field, kind (TEXT, NUMBER, or SWITCH: a number whose flag needs no value), flag, default text, min, max, unit, help. The environment variable
  * is RANKD_ + FLAG in capitals with underscores; a configuration file has the same keys.
  */
 #define OPTIONS(X)                                                                                 \
@@ -22,6 +22,10 @@
       "where the API answers; port 0 takes a free one")                                            \
     X(ops_listen, TEXT, "ops-listen", "", 0, 0, "address:port",                                    \
       "health and metrics on a listener of their own; empty = on the main one only")               \
+    X(token_file, TEXT, "token-file", "", 0, 0, "path",                                            \
+      "where a start without tokens finds its first one, or writes it")                            \
+    X(insecure_no_auth, SWITCH, "insecure-no-auth", "0", 0, 1, "0 or 1",                           \
+      "listen beyond this machine without any token")                                              \
     X(config, TEXT, "config", "", 0, 0, "path",                                                    \
       "a file of KEY=value lines, keys as in the environment")                                     \
     X(threads, NUMBER, "threads", "0", 0, 256, "threads", "HTTP workers; 0 = one a core")          \
@@ -61,7 +65,8 @@
 
 enum option_kind {
     OPTION_TEXT,
-    OPTION_NUMBER
+    OPTION_NUMBER,
+    OPTION_SWITCH
 };
 
 #define OPTION_TEXT_MAX 1024
@@ -69,11 +74,13 @@ enum option_kind {
 struct options {
 #define OPTION_FIELD_TEXT(field)                                   char field[OPTION_TEXT_MAX];
 #define OPTION_FIELD_NUMBER(field)                                 int64_t field;
+#define OPTION_FIELD_SWITCH(field)                                 int64_t field;
 #define OPTION_FIELD(field, kind, flag, def, min, max, unit, help) OPTION_FIELD_##kind(field)
     OPTIONS(OPTION_FIELD)
 #undef OPTION_FIELD
 #undef OPTION_FIELD_TEXT
 #undef OPTION_FIELD_NUMBER
+#undef OPTION_FIELD_SWITCH
 };
 
 /**

@@ -41,6 +41,27 @@ static const char *const explanation_of[PROBLEM_COUNT] = {
         "The headers do not say beyond doubt where the request ends: Content-Length and "
         "Transfer-Encoding together, one of them twice, or a header whose name is malformed. What "
         "followed was not read, and the connection was closed.",
+    [PROBLEM_INVALID_TOKEN] =
+        "The server has tokens, and the request brought none that is valid: it is missing, not "
+        "whole, "
+        "unknown, revoked, not valid yet or not any more - which of these is not told. Send "
+        "\"Authorization: Bearer <token>\". rankd token create makes one, rankd token list shows "
+        "what "
+        "there is.",
+    [PROBLEM_INSUFFICIENT_SCOPE] =
+        "The token is valid, but not for this route; the detail names the scope that is needed. No "
+        "scope is part of another, so a token for administration does not score unless it has "
+        "both.",
+    [PROBLEM_MODEL_NOT_ALLOWED] =
+        "The token is valid for some models, and this is another one, or concerns all of them. "
+        "Whether there is a model of this name is not told.",
+    [PROBLEM_RATE_LIMITED] = "The token has a rate, of requests or of events a second, and it is "
+                             "used up. Nothing of the "
+                             "request was done. Send it again after the time in Retry-After.",
+    [PROBLEM_AUTH_RATE_LIMITED] = "From this address more than ten tokens came within a minute "
+                                  "that are not valid. Valid ones are "
+                                  "taken all the same; mend the client that sends the others, and "
+                                  "try again after Retry-After.",
     [PROBLEM_NOT_FOUND] =
         "There is nothing at this path. Check its spelling against /openapi.json; paths are "
         "compared byte by byte and take no slash at the end.",

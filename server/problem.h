@@ -19,6 +19,9 @@
     X(TOO_DEEP, "too-deep", 400, 0, "The JSON is nested too deeply")                               \
     X(BAD_REQUEST, "bad-request", 400, 0, "The request cannot be understood")                      \
     X(BAD_FRAMING, "bad-framing", 400, 0, "The end of the request is not certain")                 \
+    X(INVALID_TOKEN, "invalid-token", 401, 0, "A valid token is needed")                           \
+    X(INSUFFICIENT_SCOPE, "insufficient-scope", 403, 0, "The token has not the scope for this")    \
+    X(MODEL_NOT_ALLOWED, "model-not-allowed", 403, 0, "The token is not for this model")           \
     X(UNKNOWN_QUARANTINE, "unknown-quarantine", 404, 0,                                            \
       "The model has no such lists in quarantine")                                                 \
     X(NOT_FOUND, "not-found", 404, 0, "There is nothing at this path")                             \
@@ -53,6 +56,8 @@
     X(MODEL_TOO_LARGE, "model-too-large", 422, 0, "The model would be too large")                  \
     X(INVALID_TENSOR_FILE, "invalid-tensor-file", 422, 0,                                          \
       "The file does not hold this model's tensors")                                               \
+    X(RATE_LIMITED, "rate-limited", 429, 1, "The token asks too often")                            \
+    X(AUTH_RATE_LIMITED, "auth-rate-limited", 429, 60, "Too many tokens that are not valid")       \
     X(INTERNAL, "internal", 500, 0, "Something went wrong inside")                                 \
     X(NON_FINITE_SCORE, "non-finite-score", 500, 0, "A score came out not finite")                 \
     X(UNSUPPORTED_TRANSFER_ENCODING, "unsupported-transfer-encoding", 501, 0,                      \
@@ -81,6 +86,7 @@ struct problem {
     char pointer[320];      /* JSON pointer (RFC 6901) to the place, "" if none */
     char detail[200];       /* one sentence; never the input itself */
     bool has_pointer;
+    int retry_after_s; /* 0 = as its kind's */
 };
 
 /** Static facts of a kind; never NULL for a kind that is not PROBLEM_NONE. */

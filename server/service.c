@@ -2,12 +2,11 @@
  * Starting in the order of need: store, writer, catalogue, models, trainer, API, listeners; stopping
  * in reverse.
  */
-#include "service.h"
-
 #include "clock.h"
 #include "codec.h"
 #include "failpoint.h"
 #include "log.h"
+#include "service_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -138,11 +137,6 @@ static enum rk_status start_clock(struct store *store, struct rk_error *err)
     return status;
 }
 
-void service_tick(void)
-{
-    note_jump(clock_steer());
-}
-
 /* What the end before left in the write-ahead log has been taken up; what is served is a backup. */
 static void note_recovery(struct service *service, const struct store *store)
 {
@@ -219,6 +213,12 @@ static enum rk_status start_trainer(struct service *service, size_t n_slots, str
     return status;
 }
 
+void service_tick(struct service *service)
+{
+    note_jump(clock_steer());
+    service_tend_access(service);
+}
+
 enum rk_status service_listen(struct service *service, struct rk_error *err)
 {
     const struct options *options = &service->options;
@@ -226,8 +226,11 @@ enum rk_status service_listen(struct service *service, struct rk_error *err)
                                 .threads = thread_count(options),
                                 .connections = (size_t)options->connections,
                                 .body_pool_bytes = (size_t)options->body_pool_mib << 20};
-    enum rk_status status = http_start(&service->api, &http, &service->http, err);
+    enum rk_status status = service_check_open(service, err);
 
+    if (status == RK_OK) {
+        status = http_start(&service->api, &http, &service->http, err);
+    }
     if (status == RK_OK) {
         log_info("listening", log_text("address", options->listen),
                  log_number("port", http_port(service->http)));
@@ -275,6 +278,10 @@ enum rk_status service_start(struct service *service, struct rk_error *err)
         service->api.backup = service->backup;
     }
     if (status == RK_OK) {
+        status = access_open(service->options.db, service->metrics, &service->access, err);
+        service->api.access = service->access;
+    }
+    if (status == RK_OK) {
         status = api_init(&service->api, service->options.db, n_slots, err);
     }
     return status;
@@ -291,6 +298,7 @@ void service_stop(struct service *service)
         log_info("drained", log_number("left", (int64_t)left));
     }
     failpoint(FAILPOINT_DRAINED);
+    service_end_access(service);
     backup_stop(&service->backup);
     trainer = atomic_exchange(&service->trainer, NULL);
     trainer_stop(&trainer);
@@ -300,6 +308,7 @@ void service_stop(struct service *service)
     api_deinit(&service->api);
     models_deinit(&service->models);
     catalogue_deinit(&service->catalogue);
+    access_close(&service->access);
     free(service->metrics);
     store_unlock(&service->lock);
     *service = (struct service){.options = service->options, .opened = service->opened};

@@ -5,6 +5,7 @@
 #ifndef RANKD_SERVER_SERVICE_H
 #define RANKD_SERVER_SERVICE_H
 
+#include "access.h"
 #include "api.h"
 #include "http.h"
 #include "options.h"
@@ -25,6 +26,8 @@ struct service {
     struct writer *writer;
     _Atomic(struct trainer *) trainer; /* the writer looks for it while it is still being made */
     struct backup *backup;
+    struct access *access;
+    int64_t open_told_ns, uses_told_ns; /* when service_tick last did what it does once a minute */
     struct api api;
     struct http *http;
     struct http *ops;
@@ -39,11 +42,24 @@ struct service {
  */
 RK_MUST_CHECK enum rk_status service_start(struct service *service, struct rk_error *err);
 
-/** Opens the listeners of a service that was started. @return as http_start. */
+/**
+ * Where there are no tokens and options name a file for the first one: takes the token in it, or makes
+ * one and writes it there. It may everything.
+ *
+ * @param made  out: the text of one that was made, "" if none was.
+ * @return RK_OK; RK_MISMATCH: the file holds no token; RK_IO; RK_NOMEM; RK_CORRUPT.
+ */
+RK_MUST_CHECK enum rk_status service_first_token(struct service *service, char made[TOKEN_TEXT],
+                                                 struct rk_error *err);
+
+/**
+ * Opens the listeners of a service that was started. @return as http_start; RK_MISMATCH: one could be
+ * reached from elsewhere, and there is no token.
+ */
 RK_MUST_CHECK enum rk_status service_listen(struct service *service, struct rk_error *err);
 
-/** Does what time asks for, about once a second. Threads: the one that started it. */
-void service_tick(void);
+/** Does what time asks for, at least once a second. Threads: the one that started it. */
+void service_tick(struct service *service);
 
 /**
  * Drains the listeners where there are any, ends trainer and writer, and frees all that was started,

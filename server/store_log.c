@@ -96,14 +96,15 @@ enum rk_status store_put_ranking(struct store *store, struct store_ranking *rank
     }
     struct sql sql = sql_start(
         store,
-        "INSERT INTO ranking (seq, ranking_id, model, version, catalogue_seq, time_ms, shown, "
-        "request, served) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        "INSERT INTO ranking (seq, ranking_id, model, version, catalogue_seq, time_ms, user_hash, "
+        "shown, request, served) VALUES (?, ?, ?, ?, ?, ?, nullif(?, 0), ?, ?, ?)");
     sql_bind_int(&sql, seq);
     sql_bind_text(&sql, ranking->ranking_id);
     sql_bind_int(&sql, ranking->model);
     sql_bind_int(&sql, ranking->version);
     sql_bind_int(&sql, ranking->catalogue_seq);
     sql_bind_int(&sql, ranking->time_ms);
+    sql_bind_int(&sql, (int64_t)ranking->user_hash);
     sql_bind_blob(&sql, ranking->shown, ranking->n_shown * sizeof *ranking->shown);
     sql_bind_text_n(&sql, ranking->request, ranking->request_n);
     sql_bind_text_n(&sql, ranking->served, ranking->served_n);
@@ -130,6 +131,7 @@ const char *store_event_text(enum store_event_status status)
 struct target {
     int64_t seq; /* 0 = none of that id */
     int64_t model;
+    uint64_t user_hash;
 };
 
 /*
@@ -197,15 +199,16 @@ static enum rk_status judge_ranking(struct store *store, const struct store_even
                                     int64_t oldest_ms, struct target *target,
                                     enum store_event_status *status, struct rk_error *err)
 {
-    struct sql sql =
-        sql_start(store, "SELECT seq, model, time_ms, shown FROM ranking WHERE ranking_id = ?");
+    struct sql sql = sql_start(
+        store, "SELECT seq, model, time_ms, user_hash, shown FROM ranking WHERE ranking_id = ?");
     sql_bind_text(&sql, event->ranking_id);
     if (sql_step(&sql)) {
         target->seq = sqlite3_column_int64(sql.stmt, 0);
         target->model = sqlite3_column_int64(sql.stmt, 1);
+        target->user_hash = (uint64_t)sqlite3_column_int64(sql.stmt, 3);
         if (sqlite3_column_int64(sql.stmt, 2) < oldest_ms) {
             *status = STORE_EVENT_EXPIRED;
-        } else if (!was_shown(&sql, 3, event->item_hash)) {
+        } else if (!was_shown(&sql, 4, event->item_hash)) {
             *status = STORE_EVENT_NOT_SHOWN;
         }
     } else {
@@ -228,6 +231,53 @@ static enum rk_status judge_count(struct store *store, const struct store_event 
     return sql_end(&sql, err);
 }
 
+static enum rk_status judge_once(struct store *store, const struct store_event *event,
+                                 const struct target *target, enum store_event_status *status,
+                                 struct rk_error *err)
+{
+    struct sql sql =
+        sql_start(store, "SELECT 1 FROM event WHERE ranking = ? AND item_id = ? AND type = ?");
+    sql_bind_int(&sql, target->seq);
+    sql_bind_text(&sql, event->item_id);
+    sql_bind_text(&sql, event->type);
+    if (sql_step(&sql)) {
+        *status = STORE_EVENT_CAPPED;
+    }
+    return sql_end(&sql, err);
+}
+
+/* What an event's sender may not know of is told as if it were not there. */
+static bool is_hidden(const struct store_event *event)
+{
+    const struct store_gate *gate = event->gate;
+
+    for (size_t i = 0; gate != NULL && i < gate->n_models; i++) {
+        if (gate->model[i] == event->model) {
+            return false;
+        }
+    }
+    return gate != NULL && gate->n_models > 0;
+}
+
+/* The caps of who sent it: what the log decides, then what is counted elsewhere. */
+static enum rk_status judge_sender(struct store *store, const struct store_event *event,
+                                   const struct target *target, enum store_event_status *status,
+                                   struct rk_error *err)
+{
+    const struct store_gate *gate = event->gate;
+    enum rk_status result = RK_OK;
+    bool capped = false;
+
+    if (gate != NULL && gate->once) {
+        result = judge_once(store, event, target, status, err);
+    }
+    if (result == RK_OK && *status == STORE_EVENT_ACCEPTED && gate != NULL && gate->take != NULL) {
+        result = gate->take(gate->context, event, target->user_hash, &capped, err);
+        *status = capped ? STORE_EVENT_CAPPED : *status;
+    }
+    return result;
+}
+
 static enum rk_status insert_event(struct store *store, struct store_event *event,
                                    const struct target *target, int64_t now_ms,
                                    struct rk_error *err)
@@ -238,9 +288,9 @@ static enum rk_status insert_event(struct store *store, struct store_event *even
         return status;
     }
     struct sql sql = sql_start(
-        store,
-        "INSERT INTO event (seq, event_id, event_hash, ranking, item_id, type, value, event_ms) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, nullif(?, -9223372036854775808))");
+        store, "INSERT INTO event (seq, event_id, event_hash, ranking, item_id, type, value, "
+               "event_ms, token) "
+               "VALUES (?, ?, ?, ?, ?, ?, ?, nullif(?, -9223372036854775808), nullif(?, 0))");
     sql_bind_int(&sql, seq);
     sql_bind_text(&sql, event->event_id);
     sql_bind_int(&sql, hash_id(event->event_id));
@@ -249,6 +299,7 @@ static enum rk_status insert_event(struct store *store, struct store_event *even
     sql_bind_text(&sql, event->type);
     sql_bind_real(&sql, event->value);
     sql_bind_int(&sql, event->event_ms);
+    sql_bind_int(&sql, event->gate != NULL ? event->gate->token : 0);
     status = sql_run(&sql, err);
     if (status == RK_OK) {
         event->seq = seq;
@@ -267,8 +318,14 @@ enum rk_status store_put_event(struct store *store, struct store_event *event, i
         result = judge_ranking(store, event, now_ms - ttl_ms, &target, &decided, err);
         event->model = target.model;
     }
+    if (result == RK_OK && is_hidden(event)) {
+        decided = STORE_EVENT_UNKNOWN_RANKING;
+    }
     if (result == RK_OK && decided == STORE_EVENT_ACCEPTED) {
         result = judge_count(store, event, &target, &decided, err);
+    }
+    if (result == RK_OK && decided == STORE_EVENT_ACCEPTED) {
+        result = judge_sender(store, event, &target, &decided, err);
     }
     if (result == RK_OK && decided == STORE_EVENT_ACCEPTED) {
         result = insert_event(store, event, &target, now_ms, err);

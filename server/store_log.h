@@ -30,6 +30,7 @@ struct store_ranking {
     int64_t version;
     int64_t catalogue_seq;
     int64_t time_ms;
+    uint64_t user_hash; /* whom it was for: the hash of the id's feature; 0 = nobody is named */
     const char *request;
     size_t request_n;
     const char *served;
@@ -66,6 +67,20 @@ enum store_event_status {
 #undef STORE_EVENT_ENUM
 };
 
+struct store_event;
+
+/* What the log does not know of who sends events; in the writer thread. */
+struct store_gate {
+    uint32_t token;       /* kept with the event; 0 = none */
+    bool once;            /* an item of a ranking takes one event of a type */
+    const int64_t *model; /* (n_models) of other models' rankings it knows nothing */
+    size_t n_models;      /* 0 = of all */
+    /* Asked last, of an event that is accepted otherwise. May it be? @param capped  out. */
+    enum rk_status (*take)(void *context, const struct store_event *event, uint64_t user_hash,
+                           bool *capped, struct rk_error *err);
+    void *context;
+};
+
 struct store_event {
     int64_t seq;   /* out when put and accepted */
     int64_t model; /* out: the model that served the ranking */
@@ -75,7 +90,8 @@ struct store_event {
     uint64_t item_hash;
     const char *type;
     double value;
-    int64_t event_ms; /* INT64_MIN = none given */
+    int64_t event_ms;              /* INT64_MIN = none given */
+    const struct store_gate *gate; /* NULL = none; borrowed */
 };
 
 /**

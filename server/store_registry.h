@@ -242,4 +242,13 @@ RK_MUST_CHECK enum rk_status store_list_activations(struct store *store, int64_t
 const char *store_outcome_text(enum store_outcome outcome);
 const char *store_source_text(enum store_source source);
 
+/* ---- tokens ---- */
+
+/** W. Notes that a token was used in a minute (Unix time / 60). */
+RK_MUST_CHECK enum rk_status store_put_token_use(struct store *store, uint32_t kid, int64_t minute,
+                                                 struct rk_error *err);
+/** The minute a token was last used in; 0: never, as far as is known. */
+RK_MUST_CHECK enum rk_status store_get_token_use(struct store *store, uint32_t kid, int64_t *minute,
+                                                 struct rk_error *err);
+
 #endif

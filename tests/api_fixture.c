@@ -5,6 +5,7 @@
 
 #include "json.h"
 #include "test.h"
+#include "token_issue.h"
 
 #include <pthread.h>
 
@@ -76,6 +77,20 @@ int api_fixture_setup(void **state)
     return 0;
 }
 
+char *api_fixture_token(struct api_fixture *fixture, struct token *token)
+{
+    char text[TOKEN_TEXT] = "";
+    char *header = NULL;
+
+    if (token->name[0] == '\0') {
+        memcpy(token->name, "test", sizeof "test");
+    }
+    assert_ok(token_issue(fixture->path, token, text, NULL));
+    access_refresh(fixture->service.access);
+    assert_true(asprintf(&header, "Bearer %s", text) > 0);
+    return header;
+}
+
 void api_fixture_forget(struct api_fixture *fixture)
 {
     while (fixture->answers != NULL) {
@@ -142,7 +157,8 @@ struct answer *ask_bytes(struct api_fixture *fixture, const char *method, const 
                             .path = part[0],
                             .content_type = content_type,
                             .body = body != NULL ? body : "",
-                            .body_n = n};
+                            .body_n = n,
+                            .authorization = fixture->authorization};
     struct answer *answer;
 
     part[1] = strchr(part[0], '?');

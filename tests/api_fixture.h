@@ -29,7 +29,8 @@ struct api_fixture {
     char path[TEMP_PATH_MAX]; /* of the database */
     struct service service;   /* without listeners */
     struct hold hold;
-    struct answer *answers; /* freed with the fixture */
+    const char *authorization; /* of the requests put from now on, or NULL; borrowed */
+    struct answer *answers;    /* freed with the fixture */
 };
 
 /* One answer; all of them live as long as the fixture. */
@@ -53,6 +54,12 @@ int api_fixture_teardown(void **state);
 /* Ends writer, trainer and API; starts them again on the same file. */
 void api_fixture_stop(struct api_fixture *fixture);
 void api_fixture_start(struct api_fixture *fixture);
+
+/*
+ * Adds a token, which is filled in but for kid and hash (out), and has the API read it.
+ * @return its Authorization header: free it.
+ */
+char *api_fixture_token(struct api_fixture *fixture, struct token *token);
 
 /* Frees the answers so far. */
 void api_fixture_forget(struct api_fixture *fixture);

@@ -24,6 +24,7 @@ codec 4 models 4 lineage 4 config_file 4 storage 4
 list 3 catalogue 3 live 3 store 3 model_config 3
 json 2 pull 2.5 address 2 ulid 2 libfm 2
 pace 2
+token 3.5 access 4 caps 1
 metrics 1 options 1 problem 1 lines 1 pair 1 progress 1
 shell 1 flags 1
 scorer 1

@@ -247,7 +247,7 @@ static void strip_names(const char *path, char *pattern)
     *pattern = '\0';
 }
 
-static bool is_described(const json_t *paths, const struct api_route *route)
+static const json_t *description_of(const json_t *paths, const struct api_route *route)
 {
     const char *path;
     json_t *operations;
@@ -259,13 +259,29 @@ static bool is_described(const json_t *paths, const struct api_route *route)
     {
         strip_names(path, pattern);
         if (strcmp(pattern, route->path) == 0 && json_object_get(operations, method) != NULL) {
-            return true;
+            return json_object_get(operations, method);
         }
     }
-    return false;
+    return NULL;
 }
 
-static void the_description_is_json_and_has_every_route(void **state)
+/* The scopes at an operation are those of the route: the one, or none. */
+static void assert_secured(const struct api_route *route, const json_t *operation)
+{
+    const json_t *security = json_object_get(operation, "security");
+    const json_t *scope = json_array_get(json_object_get(json_array_get(security, 0), "token"), 0);
+    assert_true(json_is_array(security));
+    assert_int_equal(json_array_size(security), route->scope == API_OPEN ? 0 : 1);
+    if (route->scope != API_OPEN) {
+        assert_string_equal(json_string_value(scope),
+                            token_scope_text((enum token_scope)route->scope));
+        assert_non_null(json_object_get(json_object_get(operation, "responses"), "401"));
+        assert_non_null(json_object_get(json_object_get(operation, "responses"), "403"));
+        assert_non_null(json_object_get(json_object_get(operation, "responses"), "429"));
+    }
+}
+
+static void the_description_is_json_and_has_every_route_with_its_scope(void **state)
 {
     const struct answer *answer = get(*state, "/openapi.json");
     size_t n;
@@ -274,9 +290,11 @@ static void the_description_is_json_and_has_every_route(void **state)
     assert_string_equal(answer->type, "application/json");
     assert_int_equal(strncmp(text_at(answer, "/openapi"), "3.1", 3), 0);
     for (size_t i = 0; i < n; i++) {
-        if (!is_described(value_at(answer, "/paths"), &routes[i])) {
+        const json_t *operation = description_of(value_at(answer, "/paths"), &routes[i]);
+        if (operation == NULL) {
             fail_msg("%s %s is not described", routes[i].method, routes[i].path);
         }
+        assert_secured(&routes[i], operation);
     }
 }
 
@@ -296,7 +314,7 @@ int main(void)
         API_TEST(every_slug_has_a_page),
         API_TEST(health_says_what_works),
         API_TEST(metrics_parse_and_count_what_happened),
-        API_TEST(the_description_is_json_and_has_every_route),
+        API_TEST(the_description_is_json_and_has_every_route_with_its_scope),
     };
     return cmocka_run_group_tests_name("api", tests, api_fixture_group, NULL);
 }

@@ -134,6 +134,19 @@ static void a_flag_without_its_value_is_refused(void **state)
     assert_string_equal(options.db, "--odd");
 }
 
+static void a_switch_needs_no_value_and_may_have_one(void **state)
+{
+    (void)state;
+    assert_ok(READ("--insecure-no-auth", "--db", "a.db"));
+    assert_int_equal(options.insecure_no_auth, 1);
+    assert_string_equal(options.db, "a.db");
+    assert_ok(READ("--db", "b.db", "--insecure-no-auth"));
+    assert_int_equal(options.insecure_no_auth, 1);
+    assert_ok(READ("--insecure-no-auth=0"));
+    assert_int_equal(options.insecure_no_auth, 0);
+    refuses(READ("--insecure-no-auth=2"), RK_INVALID, "--insecure-no-auth takes a whole number");
+}
+
 static void a_number_must_be_whole_and_in_range(void **state)
 {
     static const char *const bad[] = {"257", "-1",  "",    "x",   "1x",
@@ -223,7 +236,9 @@ static void help_and_markdown_name_every_option(void **state)
     options_help(&help);
     options_markdown(&table);
 #define IS_NAMED(field, kind, flag, def, min, max, unit, meaning)                                  \
-    assert_non_null(strstr(help.text, "  --" flag "=" unit "\n      " meaning "\n"));              \
+    assert_non_null(strstr(help.text, OPTION_##kind == OPTION_SWITCH                               \
+                                          ? "  --" flag "\n      " meaning "\n"                    \
+                                          : "  --" flag "=" unit "\n      " meaning "\n"));        \
     assert_non_null(strstr(table.text, "| `--" flag "` | `RANKD_"));
     OPTIONS(IS_NAMED)
 #undef IS_NAMED
@@ -270,6 +285,7 @@ int main(void)
         TEST(a_file_has_comments_blanks_and_quotes),
         TEST(an_unknown_option_is_named),
         TEST(a_flag_without_its_value_is_refused),
+        TEST(a_switch_needs_no_value_and_may_have_one),
         TEST(a_number_must_be_whole_and_in_range),
         TEST(the_place_of_a_wrong_value_is_named),
         TEST(a_file_with_a_wrong_line_is_refused_with_its_number),

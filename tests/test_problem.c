@@ -16,8 +16,9 @@ static void every_kind_has_all_its_facts(void **state)
         }
         assert_true(strlen(problem_explanation(kind)) > 60);
         assert_in_range(problem_status(kind), 400, 599);
-        assert_int_equal(problem_retry_after_s(kind) > 0,
-                         problem_status(kind) == 503 || problem_status(kind) == 507);
+        assert_int_equal(problem_retry_after_s(kind) > 0, problem_status(kind) == 429 ||
+                                                              problem_status(kind) == 503 ||
+                                                              problem_status(kind) == 507);
     }
 }
 
