@@ -116,6 +116,14 @@ enum rk_status cut_leads(struct cut_met *met, const struct store_record *record,
 
 /* ---- planning ---- */
 
+/* Records to read at a time: mostly, a list has a ranking and an event. */
+static size_t page_of(const struct cut_terms *terms)
+{
+    const int64_t page = 2 * terms->config->training.batch_groups + 2;
+
+    return page < CUT_PAGE ? (size_t)page : CUT_PAGE;
+}
+
 /* The seq up to which records of (from_seq, log_end] lead to at most batch_groups lists. */
 static enum rk_status plan_records(struct store *store, const struct cut_terms *terms,
                                    int64_t log_end, struct cut_range *range, struct rk_error *err)
@@ -123,11 +131,12 @@ static enum rk_status plan_records(struct store *store, const struct cut_terms *
     struct store_record records[CUT_PAGE];
     struct cut_met met = {0};
     int64_t after = range->from_seq, lists = 0;
-    size_t n = CUT_PAGE;
+    const size_t page = page_of(terms);
+    size_t n = page;
     enum rk_status status = RK_OK;
 
     range->to_seq = log_end;
-    while (n == CUT_PAGE && range->to_seq == log_end && status == RK_OK) {
+    while (n == page && range->to_seq == log_end && status == RK_OK) {
         status = store_read_records(store, cut_whose(terms), after, log_end, records, &n, err);
         for (size_t i = 0; i < n && status == RK_OK; i++) {
             bool leads;

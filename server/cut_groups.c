@@ -9,6 +9,7 @@
 #include "stored.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* What is being cut, and out of what. */
 struct cutting {
@@ -41,6 +42,8 @@ struct kept {
     int64_t seq;
     int64_t time_ms; /* when what made it learnable arrived */
     int64_t catalogue_seq;
+    uint64_t shown[LIST_ITEMS_MAX]; /* (n_shown) of a ranking, as in struct store_ranking */
+    size_t n_shown;
     uint32_t which[LIST_ITEMS_MAX]; /* (n) the items of cut->list that count, labels set */
     size_t n;
 };
@@ -178,12 +181,15 @@ static void take_event(void *context, const struct store_event *event, int64_t t
 static enum rk_status read_labels(const struct cutting *c, int64_t seq, int64_t until_ms,
                                   bool *changed, struct rk_error *err)
 {
-    struct labels labels = {.config = c->config,
-                            .list = &c->cut->list,
-                            .before = c->range->from_seq,
-                            .until_ms = until_ms};
-    const enum rk_status status =
-        store_read_events(c->store, seq, c->range->to_seq, take_event, &labels, err);
+    struct labels labels;
+    enum rk_status status;
+
+    labels.config = c->config;
+    labels.list = &c->cut->list;
+    labels.before = c->range->from_seq;
+    labels.until_ms = until_ms;
+    memset(labels.old, 0, c->cut->list.n_items * sizeof *labels.old);
+    status = store_read_events(c->store, seq, c->range->to_seq, take_event, &labels, err);
 
     *changed = false;
     for (size_t i = 0; i < c->cut->list.n_items; i++) {
@@ -222,29 +228,54 @@ static void take_rank(void *context, const struct codec_served *item)
     }
 }
 
+/* Reading the events ends what the store lent of the ranking. */
+static enum rk_status keep_shown(const struct store_ranking *ranking, struct kept *kept,
+                                 struct rk_error *err)
+{
+    if (ranking->n_shown > LIST_ITEMS_MAX) {
+        return rk_fail(err, RK_CORRUPT, "more items were shown than a list has");
+    }
+    if (ranking->n_shown > 0) {
+        memcpy(kept->shown, ranking->shown, ranking->n_shown * sizeof *kept->shown);
+    }
+    kept->n_shown = ranking->n_shown;
+    return RK_OK;
+}
+
+static enum rk_status read_ranks(const struct cutting *c, int64_t seq, struct served_ranks *ranks,
+                                 struct rk_error *err)
+{
+    struct store_ranking ranking;
+    const enum rk_status status = store_get_ranking(c->store, seq, NULL, &ranking, err);
+
+    return status == RK_OK
+               ? codec_served_each(ranking.served, ranking.served_n, take_rank, ranks, err)
+               : status;
+}
+
 /*
  * The items that count: those shown, and of these (negatives "examined") those down to one below
  * the lowest with a label.
  */
-static enum rk_status choose_items(const struct cutting *c, const struct store_ranking *ranking,
-                                   struct kept *kept, struct rk_error *err)
+static enum rk_status choose_items(const struct cutting *c, struct kept *kept, struct rk_error *err)
 {
     const struct list *list = &c->cut->list;
-    struct served_ranks ranks = {.list = list};
+    struct served_ranks ranks;
+    enum rk_status status = RK_OK;
 
-    const enum rk_status status =
-        c->config->training.negatives == MODEL_NEGATIVES_EXAMINED
-            ? codec_served_each(ranking->served, ranking->served_n, take_rank, &ranks, err)
-            : RK_OK;
-
+    ranks.list = list;
+    ranks.lowest = 0;
+    memset(ranks.rank, 0, list->n_items * sizeof *ranks.rank);
+    if (c->config->training.negatives == MODEL_NEGATIVES_EXAMINED) {
+        status = read_ranks(c, kept->seq, &ranks, err);
+    }
     if (status != RK_OK) {
         return status;
     }
     for (size_t i = 0; i < list->n_items; i++) {
         const uint64_t hash = list->item[i].entity.hash;
-        if (ranks.rank[i] <= ranks.lowest + 1 && ranking->n_shown > 0 &&
-            bsearch(&hash, ranking->shown, ranking->n_shown, sizeof hash, list_hash_order) !=
-                NULL) {
+        if (ranks.rank[i] <= ranks.lowest + 1 && kept->n_shown > 0 &&
+            bsearch(&hash, kept->shown, kept->n_shown, sizeof hash, list_hash_order) != NULL) {
             kept->which[kept->n++] = (uint32_t)i;
         }
     }
@@ -284,6 +315,9 @@ static enum rk_status add_ranking(const struct cutting *c, enum source source, s
             kept->time_ms = ranking.time_ms + cut_window_ms(c->terms, kept->seq);
             end_ms = at_once ? INT64_MAX : kept->time_ms;
         }
+        status = keep_shown(&ranking, kept, err);
+    }
+    if (status == RK_OK) {
         status = parse(c, ranking.request, ranking.request_n, false, err);
     }
     if (status == RK_OK) {
@@ -292,11 +326,7 @@ static enum rk_status add_ranking(const struct cutting *c, enum source source, s
     if (status != RK_OK || !counts(c, source, changed, at_once)) {
         return status;
     }
-    /* What the store lent ended with the events: shown and served are read again. */
-    status = store_get_ranking(c->store, kept->seq, NULL, &ranking, err);
-    if (status == RK_OK) {
-        status = choose_items(c, &ranking, kept, err);
-    }
+    status = choose_items(c, kept, err);
     return status == RK_OK ? add_group(c, kept, err) : status;
 }
 
@@ -309,10 +339,14 @@ static enum rk_status add_ranking(const struct cutting *c, enum source source, s
 static enum rk_status add(const struct cutting *c, enum source source, int64_t seq, int64_t time_ms,
                           struct rk_error *err)
 {
-    struct kept kept = {.seq = seq, .time_ms = time_ms};
+    struct kept kept; /* its long arrays are not touched where they are not used */
     struct rk_error own = {0};
     enum rk_status status = RK_NOTFOUND;
 
+    kept.seq = seq;
+    kept.time_ms = time_ms;
+    kept.catalogue_seq = 0;
+    kept.n = kept.n_shown = 0;
     if (source == BATCH || source == LIST) {
         status = add_batch(c, &kept, &own);
     }

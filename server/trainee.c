@@ -356,21 +356,37 @@ static enum rk_status learn_and_settle(struct trainee *t, const struct trainee_t
     return status;
 }
 
+/* Plans and cuts the next step in one read transaction: a look-up by itself costs as much in locks. */
+static enum rk_status cut_next(struct trainee *t, const struct trainee_tools *tools,
+                               int64_t log_end, struct cut_range *range, struct rk_error *err)
+{
+    const int64_t now_ms = tools->now_ms != 0 ? tools->now_ms : clock_unix_ms();
+    const struct cut_terms terms = trainee_terms(t);
+    enum rk_status status = store_begin(tools->store, err);
+
+    if (status == RK_OK) {
+        status = cut_plan(tools->store, &terms, log_end, now_ms, range, err);
+    }
+    if (status == RK_OK) {
+        teacher_begin(&t->cut.teacher, trainee_teacher(t, tools));
+        status = cut_groups(tools->store, &terms, range, &t->cut, err);
+    }
+    if (status == RK_OK) {
+        return store_commit(tools->store, err);
+    }
+    store_rollback(tools->store);
+    return status;
+}
+
 enum rk_status trainee_step(struct trainee *trainee, const struct trainee_tools *tools,
                             int64_t log_end, bool *more, struct rk_error *err)
 {
     struct trainee *t = trainee;
     struct cut_range range = {.from_seq = t->seq, .due_from = t->due_seq};
     struct step_result result = {0};
-    const int64_t now_ms = tools->now_ms != 0 ? tools->now_ms : clock_unix_ms();
-    const struct cut_terms terms = trainee_terms(t);
-    enum rk_status status = cut_plan(tools->store, &terms, log_end, now_ms, &range, err);
+    enum rk_status status = cut_next(t, tools, log_end, &range, err);
 
     *more = false;
-    if (status == RK_OK) {
-        teacher_begin(&t->cut.teacher, trainee_teacher(t, tools));
-        status = cut_groups(tools->store, &terms, &range, &t->cut, err);
-    }
     if (status != RK_OK) {
         return status;
     }

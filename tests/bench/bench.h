@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define BENCH_ROUNDS 9
+#define BENCH_ROUNDS 9 /* at most */
+#define BENCH_QUICK  3
 
 /* How a round's time is told. */
 enum bench_figure {
@@ -69,10 +70,16 @@ static inline int bench_compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Rounds that are measured: few where BENCH_QUICK is set. */
+static inline size_t bench_rounds(void)
+{
+    return getenv("BENCH_QUICK") != NULL ? BENCH_QUICK : BENCH_ROUNDS;
+}
+
 static inline double bench_median(double seconds[BENCH_ROUNDS])
 {
-    qsort(seconds, BENCH_ROUNDS, sizeof *seconds, bench_compare);
-    return seconds[BENCH_ROUNDS / 2];
+    qsort(seconds, bench_rounds(), sizeof *seconds, bench_compare);
+    return seconds[bench_rounds() / 2];
 }
 
 static inline double bench_told(const struct bench_row *row, double seconds, double n)
@@ -97,7 +104,7 @@ static inline void bench_run(const struct bench_row *row, void *context)
 
     (void)bench_seconds(row->clock, row->work, context, 0);
     (void)bench_seconds(row->clock, row->floor, context, 0);
-    for (size_t i = 0; i < BENCH_ROUNDS; i++) {
+    for (size_t i = 0; i < bench_rounds(); i++) {
         for (size_t turn = 0; turn < 2; turn++) {
             if ((i + turn) % 2 == 0) {
                 work[i] = bench_seconds(row->clock, row->work, context, i + 1);

@@ -1,31 +1,31 @@
 /*
  * rankd train on a file in libffm's form: reading it, then one pass of learning over its lists, each
  * measured before it is learned from, pointwise and pairwise. K = 16, AdaGrad, one update a list; 2^18
- * rows. In a temporary folder (TMPDIR); BENCH_LISTS lists instead of 25,000.
+ * rows. In a temporary folder (TMPDIR).
  */
 #include "bench.h"
 #include "datafile.h"
+#include "folder.h"
 #include "live.h"
 #include "planted.h"
 
 #include <rankd/eval.h>
 #include <rankd/learner.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define SEED       20261124
 #define K          16
-#define LISTS      25000 /* by default: 500,000 examples */
+#define LISTS      25000 /* 500,000 examples */
+#define QUICK      2500
 #define RATE       0.05
 #define ROWS_MAX   4096 /* of a list */
 #define LOOK_AHEAD 32
 #define BUFFER     ((size_t)64 << 10)
 
 struct training {
-    char folder[256], path[280];
+    char folder[FOLDER_PATH], path[FOLDER_PATH + 16];
     size_t lists;
-    double examples, megabytes;
+    double examples;
     struct rk_model *model;
     struct rk_model_config config;
     struct datafile data;
@@ -134,21 +134,15 @@ static void touch(void *context, size_t round)
 
 static void open_data(struct training *t)
 {
-    const char *folder = getenv("TMPDIR"), *lists = getenv("BENCH_LISTS");
     struct planted planted;
-    struct stat file;
 
-    t->lists = lists != NULL && atol(lists) > 0 ? (size_t)atol(lists) : LISTS;
+    t->lists = bench_rounds() < BENCH_ROUNDS ? QUICK : LISTS;
     t->examples = (double)(t->lists * PLANTED_ITEMS);
-    (void)snprintf(t->folder, sizeof t->folder, "%s/rankd-train-XXXXXX",
-                   folder != NULL ? folder : "/tmp");
-    bench_need(mkdtemp(t->folder) != NULL, "no temporary folder");
+    folder_make(t->folder);
     (void)snprintf(t->path, sizeof t->path, "%s/data.ffm", t->folder);
     planted_open(&planted, SEED);
     planted_write(&planted, t->lists, t->path);
     planted_close(&planted);
-    bench_need(stat(t->path, &file) == 0, "the data is gone");
-    t->megabytes = (double)file.st_size * 1e-6;
     t->buffer = bench_alloc(BUFFER);
     bench_need(rk_model_default("fm", &t->config, NULL) == RK_OK, "there is no fm");
     t->config.dim = K;
@@ -159,7 +153,7 @@ static void close_data(struct training *t)
 {
     datafile_close(&t->data);
     free(t->buffer);
-    bench_need(unlink(t->path) == 0 && rmdir(t->folder) == 0, "the temporary folder stays");
+    folder_remove(t->folder);
 }
 
 static void open_model(struct training *t, const char *loss)
