@@ -102,6 +102,7 @@ void service_tend_access(struct service *service)
 {
     const bool open = is_open(service);
 
+    atomic_store(&service->metrics->is_open, open);
     access_refresh(service->access);
     if (is_minute_over(&service->uses_told_ns)) {
         tell_uses(service);
@@ -109,7 +110,6 @@ void service_tend_access(struct service *service)
     if (open && is_minute_over(&service->open_told_ns)) {
         log_warn("no_auth", log_text("hint", "everyone who reaches this server may do everything"));
     }
-    atomic_store(&service->metrics->is_open, open);
 }
 
 void service_end_access(struct service *service)

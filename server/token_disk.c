@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BYTES_MAX ((size_t)16 << 20)
@@ -103,11 +104,31 @@ static bool sync_folder(const char *path)
     return synced;
 }
 
+/*
+ * Root makes tokens for a server that runs as another: who owns the folder has to be able to read
+ * and change them. That it may not be given away is no failure.
+ */
+static void give_to_owner(int fd, const char *path)
+{
+    char *copy = strdup(path);
+    struct stat folder;
+
+    if (copy != NULL && geteuid() == 0 && stat(dirname(copy), &folder) == 0) {
+        const int given = fchown(fd, folder.st_uid, folder.st_gid);
+        (void)given;
+    }
+    free(copy);
+}
+
 enum rk_status token_file_keep(const char *path, const char *text, size_t n, struct rk_error *err)
 {
     const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    bool kept = fd >= 0 && write_all(fd, text, n) && fsync(fd) == 0;
+    bool kept;
 
+    if (fd >= 0) {
+        give_to_owner(fd, path);
+    }
+    kept = fd >= 0 && write_all(fd, text, n) && fsync(fd) == 0;
     kept = fd >= 0 && close(fd) == 0 && kept && sync_folder(path);
     if (!kept) {
         const int code = errno;
@@ -156,6 +177,7 @@ static int lock_path(const char *path, struct rk_error *err)
         free(lock);
         return -1;
     }
+    give_to_owner(fd, path);
     free(lock);
     return fd;
 }

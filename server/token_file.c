@@ -131,8 +131,8 @@ static bool read_line(const char *line, size_t n, struct token *token)
         const size_t length = space != NULL ? (size_t)(space - line) : n;
         char word[WORD_MAX] = "";
         char *value;
-        if (length == 0 || length >= sizeof word) {
-            return false;
+        if (length == 0 || length >= sizeof word || length + 1 == n) {
+            return false; /* also a space at the end */
         }
         memcpy(word, line, length);
         value = strchr(word, '=');
