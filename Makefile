@@ -87,6 +87,8 @@ lint: $(B)/librankd.a ## who may include whom, symbols, sizes, formatting
 	@! command -v clang-format-14 >/dev/null || clang-format-14 --dry-run -Werror $(SOURCES)
 bench: $(BENCHES) $(B)/rankd ## benchmarks, each row a ratio to a floor of the same run
 	@for b in $(BENCHES); do $$b || exit 1; done
+bench-peers: $(B)/bench/bench_train $(B)/rankd ## training beside Vowpal Wabbit, where its Python wheel is installed
+	@python3 tests/bench/peers.py $(B)
 bench-quick: ## the same in less than a minute: fewer rounds of less data
 	@BENCH_QUICK=1 $(MAKE) --no-print-directory bench
 
@@ -97,7 +99,7 @@ clean: ## remove what was built
 	rm -rf build
 help: ## list the targets
 	@awk -F ':.*## ' '/^##@/ {print substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' Makefile
-.PHONY: all run install test check rel golden asan tsan fuzz bench bench-quick format lint clean help
+.PHONY: all run install test check rel golden asan tsan fuzz bench bench-peers bench-quick format lint clean help
 SOURCES := $(wildcard include/rankd/*.h core/*.[ch] server/*.[ch] tests/*.[ch] tests/bench/*.[ch] tests/rel/*.[ch])
 
 # What a fresh machine lacks is installed once; where that cannot be done, one line says what is missing.

@@ -1,7 +1,8 @@
 /*
  * rankd train on a file in libffm's form: reading it, then one pass of learning over its lists, each
  * measured before it is learned from, pointwise and pairwise. K = 16, AdaGrad, one update a list; 2^18
- * rows. In a temporary folder (TMPDIR).
+ * rows. In a temporary folder (TMPDIR). With two arguments, a number of lists and a path, it writes such
+ * data and ends.
  */
 #include "bench.h"
 #include "datafile.h"
@@ -132,17 +133,23 @@ static void touch(void *context, size_t round)
 
 /* ---- set-up ---- */
 
-static void open_data(struct training *t)
+/* Writes data for others to read. */
+static void write_data(size_t lists, const char *path)
 {
     struct planted planted;
 
+    planted_open(&planted, SEED);
+    planted_write(&planted, lists, path);
+    planted_close(&planted);
+}
+
+static void open_data(struct training *t)
+{
     t->lists = bench_rounds() < BENCH_ROUNDS ? QUICK : LISTS;
     t->examples = (double)(t->lists * PLANTED_ITEMS);
     folder_make(t->folder);
     (void)snprintf(t->path, sizeof t->path, "%s/data.ffm", t->folder);
-    planted_open(&planted, SEED);
-    planted_write(&planted, t->lists, t->path);
-    planted_close(&planted);
+    write_data(t->lists, t->path);
     t->buffer = bench_alloc(BUFFER);
     bench_need(rk_model_default("fm", &t->config, NULL) == RK_OK, "there is no fm");
     t->config.dim = K;
@@ -191,7 +198,7 @@ static void run_loss(struct training *t, const char *loss, const char *name)
     close_model(t);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static struct training t;
     struct bench_row reading = {.name = "rankd train's reader / fread and memchr",
@@ -200,6 +207,10 @@ int main(void)
                                 .work = read_data,
                                 .floor = count_lines};
 
+    if (argc == 3) {
+        write_data((size_t)atol(argv[1]), argv[2]);
+        return 0;
+    }
     bench_title("training on a file, examples per second of CPU: lists of 20 x 20 fields, K = 16");
     open_data(&t);
     reading.n_work = reading.n_floor = t.examples;
