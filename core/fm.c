@@ -40,26 +40,109 @@ static void fm_init(const struct rk_model *model, float *theta)
     rk_model_init_normal(model, EMBEDDING, theta, &random);
 }
 
-static size_t fm_work(const struct rk_model *model, size_t n_items, size_t nnz)
+/*
+ * Work memory: T of all rows; where items have raw numbers the entries once more, with the numbers
+ * of an item behind its others.
+ */
+struct fm_work {
+    double *sum;       /* (n_items + 1, k) */
+    uint32_t *index;   /* (nnz) */
+    float *value;      /* (nnz) */
+    uint32_t *numbers; /* (n_items) */
+};
+
+static struct fm_work work_of(const struct rk_model *model, const struct rk_group *group,
+                              void *work)
 {
-    (void)nnz;
-    return (n_items + 1) * model->config.dim * sizeof(double);
+    const size_t nnz = group->offset[group->n_items + 1];
+    struct fm_work w = {.sum = work};
+
+    w.index = (uint32_t *)(void *)(w.sum + (group->n_items + 1) * model->config.dim);
+    w.value = (float *)(void *)(w.index + nnz);
+    w.numbers = (uint32_t *)(void *)(w.value + nnz);
+    return w;
 }
 
-static void fm_forward(const struct rk_model *model, const float *theta,
-                       const struct rk_group *group, void *work, double *score)
+static size_t fm_work(const struct rk_model *model, size_t n_items, size_t nnz)
 {
+    return ((n_items + 1) * model->config.dim + nnz + (n_items + 1) / 2) * sizeof(double);
+}
+
+/*
+ * An item's numbers come last, as they change with every list that is learned from, and what is
+ * known of it stays out of their way (known.h).
+ */
+static void put_numbers_last(const struct rk_group *group, const struct fm_work *w)
+{
+    size_t next = 0; /* of group->number */
+
+    for (size_t row = 0; row <= group->n_items; row++) {
+        const uint32_t end = group->offset[row + 1];
+        const size_t first = next;
+        uint32_t to = group->offset[row];
+        for (uint32_t e = to; e < end; e++) {
+            if (row > 0 && next < group->n_numbers && group->number[next] == e) {
+                next++;
+                continue;
+            }
+            next += next < group->n_numbers && group->number[next] == e;
+            w->index[to] = group->index[e];
+            w->value[to++] = group->value[e];
+        }
+        if (row > 0) {
+            w->numbers[row - 1] = to;
+        }
+        for (size_t i = first; i < next && to < end; i++) {
+            w->index[to] = group->index[group->number[i]];
+            w->value[to++] = group->value[group->number[i]];
+        }
+    }
+}
+
+static void fm_score(const struct rk_model *model, const float *theta, const struct rk_group *group,
+                     const struct rk_known_items *known, void *work, double *score)
+{
+    const struct fm_work w = work_of(model, group, work);
+    const bool has_numbers = group->n_numbers > 0;
     const struct rk_fm_rows rows = {.n_items = group->n_items,
                                     .offset = group->offset,
-                                    .index = group->index,
-                                    .value = group->value,
+                                    .index = has_numbers ? w.index : group->index,
+                                    .value = has_numbers ? w.value : group->value,
                                     .end = group->offset[group->n_items + 1],
                                     .bias = (double)theta[model->tensor[BIAS].offset],
                                     .w = theta + model->tensor[LINEAR].offset,
                                     .v = theta + model->tensor[EMBEDDING].offset,
-                                    .k = model->config.dim};
+                                    .k = model->config.dim,
+                                    .numbers = has_numbers ? w.numbers : NULL,
+                                    .known = known};
 
-    rk_kernels()->fm_score(&rows, work, score);
+    if (has_numbers) {
+        put_numbers_last(group, &w);
+    }
+    rk_kernels()->fm_score(&rows, w.sum, score);
+}
+
+static void fm_forward(const struct rk_model *model, const float *theta,
+                       const struct rk_group *group, void *work, double *to)
+{
+    fm_score(model, theta, group, NULL, work, to);
+}
+
+static size_t fm_item_sums(const struct rk_model *model)
+{
+    return 1 + model->config.dim;
+}
+
+static bool fm_item_row(const struct rk_model *model, uint32_t row, uint32_t *feature_row)
+{
+    for (size_t t = LINEAR; t <= EMBEDDING; t++) {
+        const struct rk_tensor *tensor = &model->tensor[t];
+        if (row >= tensor->first_row && row - tensor->first_row < tensor->rows) {
+            *feature_row = (uint32_t)(row - tensor->first_row);
+            return true;
+        }
+    }
+    return false;
 }
 
 /*
@@ -171,4 +254,7 @@ const struct rk_kind rk_kind_fm = {.name = "fm",
                                    .heads = 1,
                                    .work = fm_work,
                                    .forward = fm_forward,
+                                   .item_sums = fm_item_sums,
+                                   .item_row = fm_item_row,
+                                   .forward_known = fm_score,
                                    .backward = fm_backward};

@@ -8,6 +8,7 @@
 #ifndef RANKD_CORE_KERNELS_H
 #define RANKD_CORE_KERNELS_H
 
+#include <rankd/known.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,6 +27,9 @@ struct rk_fm_rows {
     const float *w; /* (rows of the space) */
     const float *v; /* (rows of the space, k) */
     size_t k;
+    const uint32_t *numbers; /* (n_items) first raw number of each item, where its others end; NULL:
+                                there are none */
+    const struct rk_known_items *known; /* NULL: no item is */
     const uint32_t *field; /* (end), for fm_fields; from n_fields on: an entry has no pairs */
     size_t n_fields;
 };

@@ -15,6 +15,9 @@
 /* Entries: about as many rows are under way from memory as a processor fetches at once. */
 #define LOOK_AHEAD 24
 
+/* Known items: each is some lines that follow each other. */
+#define KNOWN_AHEAD 8
+
 typedef double lanes __attribute__((vector_size(LANES * sizeof(double)), aligned(8), may_alias));
 typedef long masks __attribute__((vector_size(LANES * sizeof(long)), aligned(8), may_alias));
 typedef float float_lanes
@@ -54,7 +57,7 @@ ALWAYS void KERNEL(products)(const double *a, const double *b, size_t n, lanes *
     }
 }
 
-static double KERNEL(dot)(const double *a, const double *b, size_t n)
+ALWAYS double KERNEL(inner)(const double *a, const double *b, size_t n)
 {
     lanes part[VECTORS];
     double total, same;
@@ -62,6 +65,11 @@ static double KERNEL(dot)(const double *a, const double *b, size_t n)
     KERNEL(products)(a, b, n, part);
     KERNEL(totals)(part, part, &total, &same);
     return total;
+}
+
+static double KERNEL(dot)(const double *a, const double *b, size_t n)
+{
+    return KERNEL(inner)(a, b, n);
 }
 
 /* ---- factorization machines ---- */
@@ -93,22 +101,29 @@ ALWAYS double *KERNEL(field_sum)(const struct rk_fm_rows *rows, size_t k, uint32
     return field < rows->n_fields ? sum + field * k : NULL;
 }
 
+/* Entries that are added up, and what T is before them: NULL: 0. */
+struct KERNEL(span) {
+    uint32_t from, end;
+    const double *before;
+};
+
 /*
  * n vectors of coordinates from f on, and the linear weights where f is 0. t: T. pair: their pairs
  * are added. by_field: NULL, or (fields, k), added to. @return <w, x> or 0.
  */
-ALWAYS double KERNEL(fm_sum_lanes)(const struct rk_fm_rows *rows, size_t k, size_t row, size_t f,
-                                   size_t n, double *t, lanes *pair, double *by_field)
+ALWAYS double KERNEL(fm_sum_lanes)(const struct rk_fm_rows *rows, size_t k,
+                                   const struct KERNEL(span) * span, size_t f, size_t n, double *t,
+                                   lanes *pair, double *by_field)
 {
-    const uint32_t end = rows->offset[row + 1];
     double linear = 0;
     lanes total[VECTORS], more[VECTORS];
 
     for (size_t c = 0; c < n; c++) {
-        total[c] = (lanes){0};
+        total[c] =
+            span->before != NULL ? *(const lanes *)(span->before + f + c * LANES) : (lanes){0};
         more[c] = pair[c];
     }
-    for (uint32_t e = rows->offset[row]; e < end; e++) {
+    for (uint32_t e = span->from; e < span->end; e++) {
         const double x = (double)rows->value[e];
         const size_t j = rows->index[e];
         const float *v_j = rows->v + j * k + f;
@@ -137,13 +152,13 @@ ALWAYS double KERNEL(fm_sum_lanes)(const struct rk_fm_rows *rows, size_t k, size
 }
 
 /* The same of one coordinate, which is pair's first. */
-ALWAYS double KERNEL(fm_sum_one)(const struct rk_fm_rows *rows, size_t k, size_t row, size_t f,
-                                 double *t, double *pair, double *by_field)
+ALWAYS double KERNEL(fm_sum_one)(const struct rk_fm_rows *rows, size_t k,
+                                 const struct KERNEL(span) * span, size_t f, double *t,
+                                 double *pair, double *by_field)
 {
-    const uint32_t end = rows->offset[row + 1];
-    double linear = 0, total = 0, more = *pair;
+    double linear = 0, total = span->before != NULL ? span->before[f] : 0, more = *pair;
 
-    for (uint32_t e = rows->offset[row]; e < end; e++) {
+    for (uint32_t e = span->from; e < span->end; e++) {
         const double x = (double)rows->value[e];
         const size_t j = rows->index[e];
         const double term = (double)rows->v[j * k + f] * x;
@@ -166,9 +181,10 @@ ALWAYS double KERNEL(fm_sum_one)(const struct rk_fm_rows *rows, size_t k, size_t
     return linear;
 }
 
-/* T of a row and its pairs. @return <w, x>. */
-ALWAYS double KERNEL(fm_sum)(const struct rk_fm_rows *rows, size_t k, size_t row, double *t,
-                             lanes *pair, double *by_field)
+/* T of a span and its pairs. @return <w, x>. */
+ALWAYS double KERNEL(fm_sum)(const struct rk_fm_rows *rows, size_t k,
+                             const struct KERNEL(span) * span, double *t, lanes *pair,
+                             double *by_field)
 {
     double linear = 0;
     size_t f = 0;
@@ -177,30 +193,106 @@ ALWAYS double KERNEL(fm_sum)(const struct rk_fm_rows *rows, size_t k, size_t row
         pair[c] = (lanes){0};
     }
     for (; f + RK_PARTS <= k; f += RK_PARTS) {
-        linear += KERNEL(fm_sum_lanes)(rows, k, row, f, VECTORS, t, pair, by_field);
+        linear += KERNEL(fm_sum_lanes)(rows, k, span, f, VECTORS, t, pair, by_field);
     }
     for (; f + LANES <= k; f += LANES) {
         lanes *part = pair + f % RK_PARTS / LANES;
-        linear += KERNEL(fm_sum_lanes)(rows, k, row, f, 1, t, part, by_field);
+        linear += KERNEL(fm_sum_lanes)(rows, k, span, f, 1, t, part, by_field);
     }
     for (; f < k; f++) {
         double *part = (double *)pair + f % RK_PARTS;
-        linear += KERNEL(fm_sum_one)(rows, k, row, f, t, part, by_field);
+        linear += KERNEL(fm_sum_one)(rows, k, span, f, t, part, by_field);
     }
     return linear;
 }
 
+/* The same, with the pairs added to <w, x>: what the span is by itself and with what is before it. */
+ALWAYS double KERNEL(fm_own)(const struct rk_fm_rows *rows, size_t k,
+                             const struct KERNEL(span) * span, double *t)
+{
+    lanes pair[VECTORS];
+    const double linear = KERNEL(fm_sum)(rows, k, span, t, pair, NULL);
+    double pairs, same;
+
+    KERNEL(totals)(pair, pair, &pairs, &same);
+    return linear + pairs;
+}
+
+/*
+ * An item that is known, or has numbers, or will be known. t: room for T. @return what it is by
+ * itself. *sum: where T is.
+ */
+ALWAYS double KERNEL(fm_item)(const struct rk_fm_rows *rows, size_t k, size_t i, double *t,
+                              const double **sum)
+{
+    const struct rk_known_items *known = rows->known;
+    const uint32_t end = rows->offset[i + 2];
+    const uint32_t numbers = rows->numbers != NULL ? rows->numbers[i] : end;
+    double own;
+
+    *sum = t;
+    if (known != NULL && known->sums[i] != NULL) {
+        own = known->sums[i][0];
+        *sum = known->sums[i] + 1;
+    } else {
+        const struct KERNEL(span) span = {rows->offset[i + 1], numbers, NULL};
+        own = KERNEL(fm_own)(rows, k, &span, t);
+        if (known != NULL && known->note != NULL && known->note[i] != NULL) {
+            known->note[i][0] = own;
+            memcpy(known->note[i] + 1, t, k * sizeof *t);
+        }
+    }
+    if (numbers < end) {
+        const struct KERNEL(span) span = {numbers, end, *sum};
+        own += KERNEL(fm_own)(rows, k, &span, t);
+        *sum = t;
+    }
+    return own;
+}
+
+/* Of a known item's sums. */
+ALWAYS void KERNEL(ask_for_known)(const struct rk_fm_rows *rows, size_t k, size_t i)
+{
+    const double *sums = i < rows->n_items ? rows->known->sums[i] : NULL;
+
+    for (size_t f = 0; sums != NULL && f < k + 1; f += LINE / 2) {
+        __builtin_prefetch(sums + f);
+    }
+}
+
+/* Lists with known items or numbers. */
+ALWAYS void KERNEL(fm_score_known)(const struct rk_fm_rows *rows, size_t k, double shared,
+                                   double *sum, double *score)
+{
+    for (size_t i = 0; i < KNOWN_AHEAD && rows->known != NULL; i++) {
+        KERNEL(ask_for_known)(rows, k, i);
+    }
+    for (size_t i = 0; i < rows->n_items; i++) {
+        const double *item;
+        double own;
+        if (rows->known != NULL) {
+            KERNEL(ask_for_known)(rows, k, i + KNOWN_AHEAD);
+        }
+        own = KERNEL(fm_item)(rows, k, i, sum + (i + 1) * k, &item);
+        score[i] = shared + own + KERNEL(inner)(sum, item, k);
+    }
+}
+
 ALWAYS void KERNEL(fm_score_k)(const struct rk_fm_rows *rows, size_t k, double *sum, double *score)
 {
-    lanes pair[VECTORS], across[VECTORS] = {{0}, {0}, {0}, {0}};
-    double linear = KERNEL(fm_sum)(rows, k, 0, sum, pair, NULL);
-    double pairs, crossing, shared;
+    const struct KERNEL(span) first = {0, rows->offset[1], NULL};
+    const double shared = rows->bias + KERNEL(fm_own)(rows, k, &first, sum);
+    lanes pair[VECTORS], across[VECTORS];
+    double pairs, crossing;
 
-    KERNEL(totals)(pair, across, &pairs, &crossing);
-    shared = rows->bias + (linear + pairs);
+    if (rows->known != NULL || rows->numbers != NULL) {
+        KERNEL(fm_score_known)(rows, k, shared, sum, score);
+        return;
+    }
     for (size_t i = 0; i < rows->n_items; i++) {
+        const struct KERNEL(span) span = {rows->offset[i + 1], rows->offset[i + 2], NULL};
         double *item = sum + (i + 1) * k;
-        linear = KERNEL(fm_sum)(rows, k, i + 1, item, pair, NULL);
+        const double linear = KERNEL(fm_sum)(rows, k, &span, item, pair, NULL);
         KERNEL(products)(sum, item, k, across);
         KERNEL(totals)(pair, across, &pairs, &crossing);
         score[i] = shared + (linear + pairs) + crossing;
@@ -223,12 +315,13 @@ static double KERNEL(fm_fields)(const struct rk_fm_rows *rows, size_t row, doubl
                                 double *by_field)
 {
     const struct rk_fm_rows own = *rows;
+    const struct KERNEL(span) span = {own.offset[row], own.offset[row + 1], NULL};
     lanes pair[VECTORS];
     double linear, pairs, same;
 
     memset(by_field, 0, own.n_fields * own.k * sizeof *by_field);
-    linear = own.k == RK_PARTS ? KERNEL(fm_sum)(&own, RK_PARTS, row, t, pair, by_field)
-                               : KERNEL(fm_sum)(&own, own.k, row, t, pair, by_field);
+    linear = own.k == RK_PARTS ? KERNEL(fm_sum)(&own, RK_PARTS, &span, t, pair, by_field)
+                               : KERNEL(fm_sum)(&own, own.k, &span, t, pair, by_field);
     KERNEL(totals)(pair, pair, &pairs, &same);
     return linear + pairs;
 }
@@ -429,4 +522,5 @@ static const struct rk_kernels KERNEL(kernels) = {.fm_score = KERNEL(fm_score),
 #undef VECTORS
 #undef LINE
 #undef LOOK_AHEAD
+#undef KNOWN_AHEAD
 #undef OUTPUTS

@@ -367,12 +367,8 @@ size_t rk_model_work(const struct rk_model *model, size_t n_items, size_t nnz)
     return model->kind->work(model, n_items, nnz) + nnz * sizeof(float);
 }
 
-/*
- * The group as the model sees it. The values lie behind the kind's work memory, where a backward
- * pass finds them again.
- */
-static struct rk_group seen(const struct rk_model *model, const float *theta,
-                            const struct rk_group *group, void *work)
+struct rk_group rk_model_seen(const struct rk_model *model, const float *theta,
+                              const struct rk_group *group, void *work)
 {
     const size_t nnz = group->offset[group->n_items + 1];
     char *behind = (char *)work + model->kind->work(model, group->n_items, nnz);
@@ -382,21 +378,25 @@ static struct rk_group seen(const struct rk_model *model, const float *theta,
     return view;
 }
 
+enum rk_status rk_model_check_scores(const struct rk_model *model, const double *score,
+                                     size_t n_items, struct rk_error *err)
+{
+    for (size_t i = 0; i < n_items * rk_model_heads(model); i++) {
+        if (!isfinite(score[i])) {
+            return rk_fail(err, RK_DIVERGED, "the score of item %zu is not finite", i % n_items);
+        }
+    }
+    return RK_OK;
+}
+
 enum rk_status rk_model_forward(const struct rk_model *model, const float *theta,
                                 const struct rk_group *group, void *work, double *score,
                                 struct rk_error *err)
 {
-    const struct rk_group view = seen(model, theta, group, work);
-    const size_t n = group->n_items * rk_model_heads(model);
+    const struct rk_group view = rk_model_seen(model, theta, group, work);
 
     model->kind->forward(model, theta, &view, work, score);
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(score[i])) {
-            return rk_fail(err, RK_DIVERGED, "the score of item %zu is not finite",
-                           i % group->n_items);
-        }
-    }
-    return RK_OK;
+    return rk_model_check_scores(model, score, group->n_items, err);
 }
 
 enum rk_status rk_model_backward(const struct rk_model *model, const float *theta,
@@ -404,7 +404,7 @@ enum rk_status rk_model_backward(const struct rk_model *model, const float *thet
                                  const struct rk_output_grad *out, struct rk_gradient *grad,
                                  struct rk_error *err)
 {
-    const struct rk_group view = seen(model, theta, group, work);
+    const struct rk_group view = rk_model_seen(model, theta, group, work);
 
     if (!model->kind->backward(model, theta, &view, work, out, grad)) {
         return rk_fail(err, RK_NOMEM, "out of memory for a gradient");
@@ -447,36 +447,4 @@ const float *rk_model_embedding(const struct rk_model *model, const float *theta
                                 const struct rk_group *group, size_t id)
 {
     return model->kind->embedding != NULL ? model->kind->embedding(model, theta, group, id) : NULL;
-}
-
-/* Rows on their way from memory while others are copied. */
-#define COPY_AHEAD 16
-
-/* A row's lines are asked for, to be read and to be written. */
-static void ask_for_row(const struct rk_model *model, uint32_t row, const float *from, float *to)
-{
-    size_t length;
-    const size_t offset = rk_model_row(model, row, &length);
-
-    for (size_t i = 0; i < length; i += RK_CACHE_LINE / sizeof *to) {
-        __builtin_prefetch(from + offset + i);
-        __builtin_prefetch(to + offset + i, 1);
-    }
-}
-
-void rk_model_copy_rows(const struct rk_model *model, const uint32_t *rows, size_t n,
-                        const float *from, float *to)
-{
-    for (size_t i = 0; i < n; i++) {
-        size_t length;
-        const size_t offset = rk_model_row(model, rows[i], &length);
-        if (i + COPY_AHEAD < n) {
-            ask_for_row(model, rows[i + COPY_AHEAD], from, to);
-        }
-        if (length == RK_DIM_DEFAULT) { /* the usual row takes no call */
-            memcpy(to + offset, from + offset, RK_DIM_DEFAULT * sizeof *to);
-        } else {
-            memcpy(to + offset, from + offset, length * sizeof *to);
-        }
-    }
 }

@@ -5,6 +5,7 @@
 #ifndef RANKD_CORE_MODEL_IMPL_H
 #define RANKD_CORE_MODEL_IMPL_H
 
+#include <rankd/known.h>
 #include <rankd/model.h>
 #include <rankd/random.h>
 
@@ -41,6 +42,12 @@ struct rk_kind {
     bool (*backward)(const struct rk_model *model, const float *theta, const struct rk_group *group,
                      void *work, const struct rk_output_grad *out,
                      struct rk_gradient *grad); /* false: out of memory */
+    /* As rk_model_item_sums, rk_model_item_row and rk_model_forward_known; NULL: it knows no items. */
+    size_t (*item_sums)(const struct rk_model *model);
+    bool (*item_row)(const struct rk_model *model, uint32_t row, uint32_t *feature_row);
+    void (*forward_known)(const struct rk_model *model, const float *theta,
+                          const struct rk_group *group, const struct rk_known_items *known,
+                          void *work, double *score);
     /* As rk_model_embedding; NULL: there are none. */
     const float *(*embedding)(const struct rk_model *model, const float *theta,
                               const struct rk_group *group, size_t id);
@@ -84,6 +91,17 @@ static inline void rk_model_ask(const struct rk_gradient *grad, size_t offset)
         __builtin_prefetch(grad->needed[b] + offset, 1);
     }
 }
+
+/*
+ * The group as the model sees it: raw numbers standardised. The values lie behind the kind's work
+ * memory, where a backward pass finds them again.
+ */
+struct rk_group rk_model_seen(const struct rk_model *model, const float *theta,
+                              const struct rk_group *group, void *work);
+
+/* RK_OK, or RK_DIVERGED where a score of n_items items is not finite. */
+enum rk_status rk_model_check_scores(const struct rk_model *model, const double *score,
+                                     size_t n_items, struct rk_error *err);
 
 /* Fields a kind with fields has vectors for. */
 size_t rk_model_n_fields(const struct rk_model *model);

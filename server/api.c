@@ -100,6 +100,7 @@ void api_deinit(struct api *api)
         list_deinit(&slot->list);
         rk_group_builder_deinit(&slot->builder);
         scorer_deinit(&slot->scorer);
+        known_list_deinit(&slot->known);
         emit_deinit(&slot->served);
     }
     caps_deinit(&api->caps);

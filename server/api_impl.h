@@ -5,6 +5,7 @@
 #define RANKD_SERVER_API_IMPL_H
 
 #include "api.h"
+#include "known_list.h"
 #include "list.h"
 #include "scorer.h"
 
@@ -17,7 +18,8 @@ struct api_slot {
     struct list list;
     struct rk_group_builder builder;
     struct scorer scorer;
-    struct emit served; /* the items of an answer */
+    struct known_list known; /* items of the list under way */
+    struct emit served;      /* the items of an answer */
 };
 
 /* Handles a call: true: answered; false: parked. */

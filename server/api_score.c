@@ -38,19 +38,40 @@ struct scoring {
 
 /* ---- features from the catalogue ---- */
 
+/* The catalogue, and what is known of its items to the model. */
+struct catalogue_source {
+    const struct catalogue_copy *copy;
+    struct known_list *known;
+};
+
+static const struct catalogue_entry *find_entry(const struct catalogue_source *source,
+                                                enum rk_side side, const struct list_entity *entity,
+                                                const struct rk_feature **features, size_t *n)
+{
+    const struct catalogue_entry *entry = catalogue_find(
+        source->copy, side == RK_ITEM ? CATALOGUE_ITEM : CATALOGUE_USER, entity->hash, entity->id);
+
+    *features = entry != NULL ? entry->feature : NULL;
+    *n = entry != NULL ? entry->n : 0;
+    return entry;
+}
+
 static enum rk_status catalogue_features(void *context, enum rk_side side,
                                          const struct list_entity *entity,
                                          const struct rk_feature **features, size_t *n,
                                          struct rk_error *err)
 {
-    const struct catalogue_copy *copy = context;
-    const struct catalogue_entry *entry = catalogue_find(
-        copy, side == RK_ITEM ? CATALOGUE_ITEM : CATALOGUE_USER, entity->hash, entity->id);
-
     (void)err;
-    *features = entry != NULL ? entry->feature : NULL;
-    *n = entry != NULL ? entry->n : 0;
+    (void)find_entry(context, side, entity, features, n);
     return RK_OK;
+}
+
+static bool known_item(void *context, size_t item, const struct list_entity *entity,
+                       const struct rk_feature **features, size_t *n)
+{
+    const struct catalogue_source *source = context;
+
+    return known_list_item(source->known, item, find_entry(source, RK_ITEM, entity, features, n));
 }
 
 /* Stored features that do not fit the model: the place is the item that has them. */
@@ -89,8 +110,8 @@ static bool assemble(struct api *api, struct api_slot *slot, struct scoring *sco
                      struct rk_group *group, struct problem *problem)
 {
     const struct catalogue_copy *copy = catalogue_read(api->catalogue, slot->number);
-    /* The source only reads what its context points to. */
-    const struct assemble_source source = {catalogue_features, (void *)(uintptr_t)copy};
+    struct catalogue_source from = {copy, &slot->known};
+    const struct assemble_source source = {catalogue_features, &from, known_item};
     struct rk_error err = {0};
     size_t where;
     const enum rk_status status =
@@ -105,22 +126,21 @@ static bool assemble(struct api *api, struct api_slot *slot, struct scoring *sco
 
 /* ---- scores ---- */
 
-/* Scores, their order, and explanations. One version, whole. */
+/* Scores, their order, and explanations. */
 static enum rk_status score(struct api *api, struct api_slot *slot, struct scoring *scoring,
-                            struct live *live, const struct rk_group *group, struct rk_error *err)
+                            const float *theta, const struct rk_group *group, struct rk_error *err)
 {
-    const struct live_view view = live_read(live, slot->number);
-    const float *theta = view.version > 0 ? view.theta : NULL;
+    const struct rk_model *model = scoring->model->model;
+    struct rk_known_items items;
     enum rk_status status =
-        scorer_run(&slot->scorer, live->model, theta, group, (size_t)scoring->request.top_k, err);
+        scorer_run(&slot->scorer, model, theta, group, known_list_items(&slot->known, &items),
+                   (size_t)scoring->request.top_k, err);
 
-    scoring->version = view.version;
     scoring->n_shown = slot->scorer.n_shown;
     if (status == RK_OK && scoring->request.explain) {
-        status = explain_items(live->model, slot->scorer.fell_back ? NULL : theta, group,
+        status = explain_items(model, slot->scorer.fell_back ? NULL : theta, group,
                                slot->scorer.order, scoring->n_shown, &scoring->explanation, err);
     }
-    live_done(live, slot->number, &view);
     metrics_add(api->metrics, METRIC_NONFINITE, slot->scorer.fell_back);
     metrics_add(api->metrics, METRIC_ITEMS_SCORED, scoring->request.n);
     return status;
@@ -311,20 +331,37 @@ static bool answer(struct api *api, struct api_slot *slot, struct scoring *scori
     return done;
 }
 
+/* One version, whole. Explanations need all features of an item: nothing is known then. */
+static bool score_version(struct api *api, struct api_slot *slot, struct served *served,
+                          struct scoring *scoring, struct rk_group *group, struct problem *problem)
+{
+    const struct live_view view = live_read(&served->live, slot->number);
+    const float *theta = view.version > 0 ? view.theta : NULL;
+    const bool may_know = theta != NULL && !scoring->request.explain;
+    struct rk_error err = {0};
+    bool done;
+
+    scoring->version = view.version;
+    known_list_begin(&slot->known, may_know ? view.known : NULL, &served->config.model,
+                     scoring->request.n);
+    done = assemble(api, slot, scoring, group, problem) &&
+           (score(api, slot, scoring, theta, group, &err) == RK_OK ||
+            problem_from_error(problem, &err));
+    known_list_end(&slot->known, done && !slot->scorer.fell_back ? group : NULL);
+    live_done(&served->live, slot->number, &view);
+    return done;
+}
+
 static bool score_with(struct api *api, struct api_slot *slot, struct served *served,
                        struct scoring *scoring, struct emit *out, struct problem *problem)
 {
     struct rk_group group;
-    struct rk_error err = {0};
+    bool done;
 
     scoring->model = served;
-    if (!assemble(api, slot, scoring, &group, problem) || !name_ranking(scoring, problem)) {
-        return false;
-    }
-    if (score(api, slot, scoring, &served->live, &group, &err) != RK_OK) {
-        return problem_from_error(problem, &err);
-    }
-    return answer(api, slot, scoring, &group, out, problem);
+    done = score_version(api, slot, served, scoring, &group, problem) &&
+           name_ranking(scoring, problem);
+    return done && answer(api, slot, scoring, &group, out, problem);
 }
 
 /* Answers one of the call's lists. */

@@ -138,6 +138,24 @@ static enum rk_status add_entity(const struct assembly *to, struct list *list,
     return status == RK_OK ? add_stored(to, stored, n_stored, own, entity->n, err) : status;
 }
 
+/* The raw numbers of an item that is known. *known: it is. */
+static enum rk_status add_known(const struct assembly *to, size_t item,
+                                const struct list_entity *entity, bool *known, struct rk_error *err)
+{
+    const struct rk_feature *features = NULL;
+    enum rk_status status = RK_OK;
+    size_t n = 0;
+
+    *known = to->source->known != NULL && entity->id != NULL && entity->n == 0 &&
+             to->source->known(to->source->context, item, entity, &features, &n);
+    for (size_t i = 0; i < n && *known && status == RK_OK; i++) {
+        if (to->config->features.kind == RK_HASHED && features[i].kind == RK_NUMBER) {
+            status = rk_group_add(to->builder, &features[i], err);
+        }
+    }
+    return status;
+}
+
 enum rk_status assemble_group(struct list *list, const struct rk_model_config *config,
                               const struct assemble_source *source, const uint32_t *which, size_t n,
                               bool labelled, struct rk_group_builder *builder,
@@ -163,6 +181,7 @@ enum rk_status assemble_group(struct list *list, const struct rk_model_config *c
     }
     for (size_t i = 0; i < n && status == RK_OK; i++) {
         const struct list_item *item = &list->item[which[i]];
+        bool known = false;
         *where = which[i];
         status = list_key(&config->items, &item->entity, &key, err);
         if (status == RK_OK) {
@@ -171,6 +190,9 @@ enum rk_status assemble_group(struct list *list, const struct rk_model_config *c
         if (status == RK_OK) {
             rk_group_label(builder, item->label, item->weight);
             rk_group_teacher(builder, item->teacher);
+            status = add_known(&to, i, &item->entity, &known, err);
+        }
+        if (status == RK_OK && !known) {
             status = add_entity(&to, list, &item->entity, RK_ITEM, err);
         }
     }

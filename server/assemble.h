@@ -19,6 +19,12 @@ struct assemble_source {
     enum rk_status (*find)(void *context, enum rk_side side, const struct list_entity *entity,
                            const struct rk_feature **features, size_t *n, struct rk_error *err);
     void *context;
+    /*
+     * Is an item that comes with its id alone known? Then of its features the raw numbers alone are
+     * taken. NULL: none is. @param item  its number in the group.
+     */
+    bool (*known)(void *context, size_t item, const struct list_entity *entity,
+                  const struct rk_feature **features, size_t *n);
 };
 
 /**

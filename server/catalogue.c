@@ -164,6 +164,9 @@ void catalogue_change(struct catalogue *catalogue, const struct catalogue_change
 {
     for (size_t i = 0; i < n; i++) {
         catalogue_give_back(catalogue, changes[i].side, changes[i].entry != NULL);
+        if (changes[i].entry != NULL) {
+            changes[i].entry->number = ++catalogue->last_number;
+        }
     }
     for (int turn = 0; turn < 2; turn++) {
         struct catalogue_copy *back = back_of(catalogue);

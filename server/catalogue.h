@@ -21,8 +21,9 @@ enum catalogue_side {
 
 /* One id's features, immutable. */
 struct catalogue_entry {
-    uint64_t hash; /* of the id, as rk_feature_category makes it */
-    char id[129];  /* terminated */
+    uint64_t number; /* of all entries that ever were, this one's: catalogue_change gives it */
+    uint64_t hash;   /* of the id, as rk_feature_category makes it */
+    char id[129];    /* terminated */
     uint32_t n;
     struct rk_feature feature[]; /* (n) */
 };
@@ -49,6 +50,7 @@ struct catalogue {
     struct pair pair;
     struct catalogue_copy copy[2];
     size_t reserved[CATALOGUE_SIDES]; /* the writer's: entries there is room for */
+    uint64_t last_number;             /* the writer's */
 };
 
 /** Makes an empty catalogue. @return RK_OK; RK_NOMEM. */

@@ -3,31 +3,23 @@
  */
 #include "live.h"
 
+#include "large_block.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#define HUGE_PAGE ((size_t)2 << 20)
-
-/*
- * Room for a copy of the parameters. Rows are read all over a large one: on huge pages, where the
- * system has them, fewer of them are looked up.
- */
+/* Room for a copy of the parameters, and for what is known of items under it. */
 static bool make_copy(struct live *live, size_t copy)
 {
     const size_t lead = rk_model_lead(live->model);
-    const size_t bytes = (lead + rk_model_params(live->model)) * sizeof(float);
-    const size_t page = bytes >= HUGE_PAGE ? HUGE_PAGE : RK_CACHE_LINE;
-    const size_t rounded = (bytes + page - 1) / page * page;
 
-    live->block[copy] = aligned_alloc(page, rounded);
+    live->block[copy] =
+        large_block_alloc((lead + rk_model_params(live->model)) * sizeof *live->theta[copy]);
     if (live->block[copy] == NULL) {
         return false;
     }
-    if (page == HUGE_PAGE) {
-        (void)madvise(live->block[copy], rounded, MADV_HUGEPAGE); /* faster, or just as it was */
-    }
     live->theta[copy] = (float *)live->block[copy] + lead;
+    live->known[copy] = known_create(live->model, KNOWN_ITEMS);
     return true;
 }
 
@@ -57,6 +49,8 @@ void live_deinit(struct live *live)
 {
     free(live->block[0]);
     free(live->block[1]);
+    known_destroy(&live->known[0]);
+    known_destroy(&live->known[1]);
     pair_deinit(&live->pair);
     *live = (struct live){0};
 }
@@ -65,8 +59,10 @@ struct live_view live_read(struct live *live, size_t slot)
 {
     const uint32_t copy = pair_acquire(&live->pair, slot);
 
-    return (struct live_view){
-        .theta = live->theta[copy], .version = atomic_load(&live->version[copy]), .copy = copy};
+    return (struct live_view){.theta = live->theta[copy],
+                              .known = live->known[copy],
+                              .version = atomic_load(&live->version[copy]),
+                              .copy = copy};
 }
 
 void live_done(struct live *live, size_t slot, const struct live_view *view)
@@ -92,15 +88,19 @@ float *live_learning(struct live *live)
 void live_publish(struct live *live, int64_t version, const uint32_t *rows, size_t n)
 {
     atomic_store(&live->version[pair_back(&live->pair)], version);
+    known_forget(live->known[pair_back(&live->pair)], rows, n);
     pair_flip(&live->pair);
     rk_model_copy_rows(live->model, rows, n, live_served(live), live_learning(live));
+    known_forget(live->known[pair_back(&live->pair)], rows, n);
     atomic_store(&live->version[pair_back(&live->pair)], version);
 }
 
 void live_publish_all(struct live *live, int64_t version)
 {
     atomic_store(&live->version[pair_back(&live->pair)], version);
+    known_forget_all(live->known[pair_back(&live->pair)]);
     pair_flip(&live->pair);
+    known_forget_all(live->known[pair_back(&live->pair)]);
     memcpy(live_learning(live), live_served(live), rk_model_params(live->model) * sizeof(float));
     atomic_store(&live->version[pair_back(&live->pair)], version);
 }

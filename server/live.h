@@ -5,6 +5,7 @@
 #ifndef RANKD_SERVER_LIVE_H
 #define RANKD_SERVER_LIVE_H
 
+#include "known.h"
 #include "pair.h"
 
 #include <rankd/model.h>
@@ -15,6 +16,7 @@ struct live {
     const struct rk_model *model; /* borrowed */
     void *block[2];               /* owned, what theta lies in */
     float *theta[2];              /* (params) each */
+    struct known *known[2];       /* owned, what is known of items under each, or NULL */
     _Atomic int64_t version[2];   /* of each copy */
     struct pair pair;
 };
@@ -22,6 +24,7 @@ struct live {
 /* What a reader holds between live_read and live_done. */
 struct live_view {
     const float *theta;
+    struct known *known; /* or NULL */
     int64_t version;
     uint32_t copy;
 };

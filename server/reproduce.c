@@ -50,7 +50,8 @@ static enum rk_status score(struct reproducer *r, const struct codec_score *requ
                                            request->n, false, &r->builder, &group, &where, err);
 
     if (status == RK_OK) {
-        status = scorer_run(&r->scorer, served->model, theta, &group, (size_t)request->top_k, err);
+        status =
+            scorer_run(&r->scorer, served->model, theta, &group, NULL, (size_t)request->top_k, err);
     }
     stored_deinit(&stored);
     *n_shown = r->scorer.n_shown;

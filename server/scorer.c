@@ -37,8 +37,17 @@ static bool reserve(struct scorer *s, const struct rk_model *model, const struct
     return grow_reserve(&s->work, &s->cap_work, work);
 }
 
+static enum rk_status forward(struct scorer *s, const struct rk_model *model, const float *theta,
+                              const struct rk_group *group, const struct rk_known_items *known)
+{
+    return known != NULL
+               ? rk_model_forward_known(model, theta, group, known, s->work, s->head, NULL)
+               : rk_model_forward(model, theta, group, s->work, s->head, NULL);
+}
+
 enum rk_status scorer_run(struct scorer *scorer, const struct rk_model *model, const float *theta,
-                          const struct rk_group *group, size_t top, struct rk_error *err)
+                          const struct rk_group *group, const struct rk_known_items *known,
+                          size_t top, struct rk_error *err)
 {
     struct scorer *s = scorer;
 
@@ -49,8 +58,7 @@ enum rk_status scorer_run(struct scorer *scorer, const struct rk_model *model, c
     s->n_shown = s->n < top ? s->n : top;
     /* Untrained: all scores are 0, and the list's own order stands. */
     memset(s->head, 0, s->n * rk_model_heads(model) * sizeof *s->head);
-    s->fell_back =
-        theta != NULL && rk_model_forward(model, theta, group, s->work, s->head, NULL) != RK_OK;
+    s->fell_back = theta != NULL && forward(s, model, theta, group, known) != RK_OK;
     rk_model_scores(model, s->head, s->n, s->score);
     s->has_ctr = rk_model_click_logits(model, s->head, s->n, s->logit);
     for (size_t i = 0; i < s->n && !s->fell_back; i++) {

@@ -8,6 +8,7 @@
 #include "emit.h"
 
 #include <rankd/group.h>
+#include <rankd/known.h>
 #include <rankd/model.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,12 +37,14 @@ void scorer_deinit(struct scorer *scorer);
  * Scores a group and orders it, highest first, equal scores in the group's order.
  *
  * @param theta  (params); NULL: version 0, untrained, where all scores are 0.
+ * @param known  what is known of items, whose rows hold their raw numbers alone; NULL: nothing.
  * @param top    how many ranks are wanted; all, where there are less.
  * @return RK_OK, also where the list falls back; RK_NOMEM.
  */
 RK_MUST_CHECK enum rk_status scorer_run(struct scorer *scorer, const struct rk_model *model,
                                         const float *theta, const struct rk_group *group,
-                                        size_t top, struct rk_error *err);
+                                        const struct rk_known_items *known, size_t top,
+                                        struct rk_error *err);
 
 /**
  * Writes id, rank, score and ctr of the item at a rank (from 0) as members of an open object: in

@@ -44,5 +44,5 @@ static enum rk_status find(void *context, enum rk_side side, const struct list_e
 
 struct assemble_source stored_source(struct stored *stored)
 {
-    return (struct assemble_source){find, stored};
+    return (struct assemble_source){.find = find, .context = stored};
 }

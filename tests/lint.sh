@@ -21,14 +21,16 @@ trainee 7 parameters 7
 cut 6 held 6.5 retention 6.2 checkpoint 6 datafile 6
 writer 5 backup 5 assemble 5 explain 5 teacher 5.5 stored 5.5
 codec 4 models 4 lineage 4 config_file 4 storage 4
+known_list 3.5
 list 3 catalogue 3 live 3 store 3 model_config 3
 json 2 pull 2.5 address 2 ulid 2 libfm 2
 pace 2
 token 3.5 access 4 caps 1
+known 2
 metrics 1 options 1 problem 1 lines 1 pair 1 progress 1
 shell 1 flags 1
 scorer 1
-log 0 emit 0 clock 0 embed 0 grow 0 failpoint 0
+log 0 large_block 0 emit 0 clock 0 embed 0 grow 0 failpoint 0
 utf8 -1 pointer -1
 '
 for file in server/*.c server/*.h; do

@@ -51,7 +51,7 @@ static enum rk_status find_nothing(void *context, enum rk_side side,
 
 void taught_score(const struct served *served, const char *list, size_t n, double *score)
 {
-    const struct assemble_source source = {find_nothing, NULL};
+    const struct assemble_source source = {.find = find_nothing};
     struct rk_group_builder builder = {0};
     struct list read = {0};
     struct rk_group group;

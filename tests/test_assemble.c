@@ -76,7 +76,7 @@ static uint64_t key_of(enum rk_side side, const char *id)
 static struct rk_group *group_of(struct list_fixture *f, const struct rk_model_config *config,
                                  struct stored *stored, const char *text)
 {
-    const struct assemble_source source = {find_stored, stored};
+    const struct assemble_source source = {.find = find_stored, .context = stored};
     struct rk_group_builder builder = {0};
     struct rk_group view, *group;
     uint32_t which[LIST_ITEMS_MAX];
@@ -281,7 +281,7 @@ static void a_stored_column_outside_the_space_names_its_item_or_the_user(void **
     const struct rk_model_config config = indexed_config();
     struct stored stored[] = {
         {RK_ITEM, "b", "{\"10\":1}", NULL}, {RK_USER, "u", "[0,0,0,0,0,0,0,0,0,0,1]", NULL}, {0}};
-    const struct assemble_source source = {find_stored, stored};
+    const struct assemble_source source = {.find = find_stored, .context = stored};
     static const uint32_t which[] = {2, 0, 1};
     struct rk_group_builder builder = {0};
     struct rk_group group;
@@ -306,7 +306,7 @@ static void a_source_that_fails_fails_the_group(void **state)
     struct list_fixture *f = *state;
     const struct rk_model_config config = hashed_config();
     struct stored stored[] = {{RK_ITEM, "a", "broken", NULL}, {0}};
-    const struct assemble_source source = {find_stored, stored};
+    const struct assemble_source source = {.find = find_stored, .context = stored};
     static const uint32_t which[] = {0};
     struct rk_group_builder builder = {0};
     struct rk_group group;
@@ -379,7 +379,7 @@ static void ids_of_indexed_tables_are_row_numbers_and_others_are_refused(void **
     static const char *const bad[] = {"x", "7", "-1", "01"};
     struct rk_model_config config = hashed_config();
     struct list_fixture *f = *state;
-    const struct assemble_source source = {find_stored, NULL};
+    const struct assemble_source source = {.find = find_stored};
     struct rk_group_builder builder = {0};
     struct rk_group *group, view;
     size_t where;
@@ -421,7 +421,7 @@ static void the_chosen_items_come_in_the_order_asked_for(void **state)
     static const uint32_t which[] = {3, 1};
     struct list_fixture *f = *state;
     const struct rk_model_config config = hashed_config();
-    const struct assemble_source source = {find_stored, NULL};
+    const struct assemble_source source = {.find = find_stored};
     struct rk_group_builder builder = {0};
     struct rk_group group;
     size_t where;

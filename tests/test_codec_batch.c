@@ -209,7 +209,7 @@ static enum rk_status find_nothing(void *context, enum rk_side side,
 
 static struct rk_group *group_of(struct list *list)
 {
-    const struct assemble_source source = {find_nothing, NULL};
+    const struct assemble_source source = {.find = find_nothing};
     struct rk_model_config config;
     struct rk_group_builder builder = {0};
     struct rk_group view, *group;

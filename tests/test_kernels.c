@@ -95,8 +95,16 @@ static void run_all(const struct rk_kernels *k, const struct sample *s, size_t d
     for (size_t e = 0; e < NNZ; e++) {
         field[e] = s->index[e] % 3; /* the last is none */
     }
-    const struct rk_fm_rows rows = {
-        ITEMS, s->offset, s->index, s->value, s->offset[ITEMS + 1], 0.1, s->w, s->v, dim, field, 2};
+    const struct rk_fm_rows rows = {.n_items = ITEMS,
+                                    .offset = s->offset,
+                                    .index = s->index,
+                                    .value = s->value,
+                                    .end = s->offset[ITEMS + 1],
+                                    .w = s->w,
+                                    .v = s->v,
+                                    .k = dim,
+                                    .field = field,
+                                    .n_fields = 2};
     r->one = k->fm_fields(&rows, 1, r->t, r->fields);
     r->pairs = k->ffm_pairs(x, 3, 9);
     r->dot = k->dot(x, x + N, dim < N ? dim : N);

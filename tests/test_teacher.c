@@ -62,7 +62,7 @@ static enum rk_status find(void *context, enum rk_side side, const struct list_e
 static enum rk_status hear(struct school *s, size_t n, const float **scores)
 {
     static const uint32_t all[] = {0, 1, 2};
-    const struct assemble_source source = {find, s};
+    const struct assemble_source source = {.find = find, .context = s};
     return teacher_score(&s->teacher, &s->list, all, n, &source, scores, NULL);
 }
 
@@ -114,7 +114,7 @@ static void teacher_of_two_heads_says_what_orders_the_list(void **state)
 static void only_the_items_that_count_are_asked_about(void **state)
 {
     struct school *s = *state;
-    const struct assemble_source source = {find, s};
+    const struct assemble_source source = {.find = find, .context = s};
     const float *said;
     float all[3];
     teacher_begin(&s->teacher, s->model);

@@ -3,11 +3,13 @@
  * that takes all 24 features of every item from scratch, in float.
  */
 #include "bench.h"
+#include "large_block.h"
 #include "live.h"
 #include "zipf.h"
 
 #include <math.h>
 #include <rankd/group.h>
+#include <rankd/known.h>
 #include <rankd/model.h>
 #include <string.h>
 
@@ -16,6 +18,7 @@
 #define N_SHARED     16
 #define N_OWN        8
 #define N_ALL        (N_SHARED + N_OWN)
+#define KNOWN        ((size_t)1 << 20) /* items of a catalogue, of which lists have some */
 #define GATHER_AHEAD 24
 #define ITEMS        50000 /* in all lists of a round: far more rows than a cache holds */
 
@@ -25,6 +28,10 @@ struct scoring {
     const float *theta;
     struct rk_group **once;  /* (n_lists) user and context in row 0 */
     struct rk_group **every; /* (n_lists) the same features in every item's row */
+    struct rk_group **bare;  /* (n_lists) items' rows are empty: what is in them is known */
+    double *sums;            /* (KNOWN, rk_model_item_sums) */
+    const double **known;    /* (ITEMS) of each item in turn, all over the sums */
+    double **note;           /* (ITEMS) the same places */
     size_t n_lists, n_items; /* items of each list */
     void *work;
     double *score;   /* (n_items) */
@@ -50,6 +57,20 @@ static void forward_once(void *context, size_t round)
 {
     (void)round;
     forward(context, ((struct scoring *)context)->once);
+}
+
+static void forward_known(void *context, size_t round)
+{
+    struct scoring *s = context;
+
+    (void)round;
+    for (size_t l = 0; l < s->n_lists; l++) {
+        const struct rk_known_items known = {s->known + l * s->n_items, NULL};
+        bench_need(rk_model_forward_known(s->model, s->theta, s->bare[l], &known, s->work, s->score,
+                                          NULL) == RK_OK,
+                   "a score is not finite");
+        s->sum += s->score[0] + s->score[s->n_items - 1];
+    }
 }
 
 /* Rendle's lemma 3.1 as anyone would write it. */
@@ -160,6 +181,53 @@ static struct rk_group *build(const struct scoring *s, struct rk_group_builder *
     return copy;
 }
 
+/* A list's row 0, and as many items with nothing in their rows. */
+static struct rk_group *build_bare(const struct scoring *s, struct rk_group_builder *builder,
+                                   const struct rk_group *once)
+{
+    struct rk_group group, *copy = NULL;
+    bool built = rk_group_begin(builder, &rk_model_config(s->model)->features, 0, NULL) == RK_OK;
+
+    add(builder, once->index, once->value, 0, once->offset[1]);
+    for (size_t i = 0; i < once->n_items && built; i++) {
+        built = rk_group_begin_item(builder, 0, NULL) == RK_OK;
+    }
+    bench_need(built && rk_group_end(builder, false, &group, NULL) == RK_OK &&
+                   rk_group_copy(&group, &copy, NULL) == RK_OK,
+               "a list cannot be built");
+    return copy;
+}
+
+/* Sums of all items, scattered as those of a large catalogue are. */
+static void make_known(struct scoring *s)
+{
+    struct rk_random random = {SEED};
+    const size_t n_sums = rk_model_item_sums(s->model);
+    bool *taken = calloc(KNOWN, sizeof *taken);
+
+    bench_need(taken != NULL, "out of memory");
+    memset(s->sums, 0, KNOWN * n_sums * sizeof *s->sums); /* no page is fetched later */
+    for (size_t i = 0; i < ITEMS; i++) {
+        uint32_t place = rk_random_below(&random, KNOWN);
+        while (taken[place]) {
+            place = rk_random_below(&random, KNOWN);
+        }
+        taken[place] = true;
+        s->note[i] = s->sums + place * n_sums;
+        s->known[i] = NULL;
+    }
+    for (size_t l = 0; l < s->n_lists; l++) {
+        const struct rk_known_items items = {s->known + l * s->n_items, s->note + l * s->n_items};
+        bench_need(rk_model_forward_known(s->model, s->theta, s->once[l], &items, s->work, s->score,
+                                          NULL) == RK_OK,
+                   "a score is not finite");
+    }
+    for (size_t i = 0; i < ITEMS; i++) {
+        s->known[i] = s->note[i];
+    }
+    free(taken);
+}
+
 /* The same features in three shapes: shared ones once, in every item, and flat. */
 static void make_lists(struct scoring *s, uint32_t rows, bool zipf)
 {
@@ -180,6 +248,7 @@ static void make_lists(struct scoring *s, uint32_t rows, bool zipf)
         }
         s->once[l] = build(s, &builder, l, N_SHARED);
         s->every[l] = build(s, &builder, l, 0);
+        s->bare[l] = build_bare(s, &builder, s->once[l]);
     }
     rk_group_builder_deinit(&builder);
 }
@@ -215,6 +284,11 @@ static void open_scoring(struct scoring *s, struct rk_model *model, const float 
                           .n_lists = ITEMS / n_items};
     s->once = bench_alloc(s->n_lists * sizeof(struct rk_group *));
     s->every = bench_alloc(s->n_lists * sizeof(struct rk_group *));
+    s->bare = bench_alloc(s->n_lists * sizeof(struct rk_group *));
+    s->sums = large_block_alloc(KNOWN * rk_model_item_sums(model) * sizeof(double));
+    bench_need(s->sums != NULL, "out of memory");
+    s->known = bench_alloc(ITEMS * sizeof *s->known);
+    s->note = bench_alloc(ITEMS * sizeof *s->note);
     s->index = bench_alloc((size_t)ITEMS * N_ALL * sizeof *s->index);
     s->value = bench_alloc((size_t)ITEMS * N_ALL * sizeof *s->value);
     s->plain = bench_alloc((size_t)ITEMS * sizeof *s->plain);
@@ -227,9 +301,14 @@ static void close_scoring(struct scoring *s)
     for (size_t l = 0; l < s->n_lists; l++) {
         rk_group_destroy(&s->once[l]);
         rk_group_destroy(&s->every[l]);
+        rk_group_destroy(&s->bare[l]);
     }
     free(s->once);
     free(s->every);
+    free(s->bare);
+    free(s->sums);
+    free(s->known);
+    free(s->note);
     free(s->index);
     free(s->value);
     free(s->plain);
@@ -237,9 +316,26 @@ static void close_scoring(struct scoring *s)
     free(s->work);
 }
 
+/* Known items give the same bits. */
+static void check_known(struct scoring *s)
+{
+    double *raw = bench_alloc(s->n_items * sizeof *raw);
+
+    for (size_t l = 0; l < s->n_lists; l++) {
+        const struct rk_known_items known = {s->known + l * s->n_items, NULL};
+        bench_need(rk_model_forward(s->model, s->theta, s->once[l], s->work, raw, NULL) == RK_OK &&
+                       rk_model_forward_known(s->model, s->theta, s->bare[l], &known, s->work,
+                                              s->score, NULL) == RK_OK &&
+                       memcmp(raw, s->score, s->n_items * sizeof *raw) == 0,
+                   "a known item scores other bits");
+    }
+    free(raw);
+}
+
 /* All three shapes give the same scores: else they would not be worth comparing. */
 static void check(struct scoring *s)
 {
+    check_known(s);
     plain(s, 0);
     for (size_t l = 0; l < s->n_lists; l++) {
         forward(&(struct scoring){.model = s->model,
@@ -257,10 +353,10 @@ static void check(struct scoring *s)
 }
 
 static void measure(struct rk_model *model, const float *theta, size_t n_items, bool zipf,
-                    const char *name, const char *name_once)
+                    const char *const names[3])
 {
     struct scoring s;
-    struct bench_row row = {.name = name,
+    struct bench_row row = {.name = names[0],
                             .clock = CLOCK_PROCESS_CPUTIME_ID,
                             .work = forward_once,
                             .floor = plain,
@@ -269,10 +365,15 @@ static void measure(struct rk_model *model, const float *theta, size_t n_items, 
 
     open_scoring(&s, model, theta, n_items);
     make_lists(&s, rk_space_rows(&rk_model_config(model)->features), zipf);
+    make_known(&s);
     check(&s);
     bench_run(&row, &s);
-    row.name = name_once;
+    row.name = names[1];
     row.floor = gather;
+    bench_run(&row, &s);
+    row.name = names[2];
+    row.work = forward_known;
+    row.floor = plain;
     bench_run(&row, &s);
     close_scoring(&s);
 }
@@ -290,7 +391,7 @@ static const float *fill(struct live *live)
     return live_served(live);
 }
 
-static void measure_table(uint32_t bits, bool zipf, const char *const names[4])
+static void measure_table(uint32_t bits, bool zipf, const char *const names[2][3])
 {
     struct rk_model *model = make_model(UINT32_C(1) << bits);
     struct live live;
@@ -298,24 +399,28 @@ static void measure_table(uint32_t bits, bool zipf, const char *const names[4])
 
     bench_need(live_init(&live, model, 1, NULL) == RK_OK, "no live model");
     theta = fill(&live);
-    measure(model, theta, 100, zipf, names[0], names[1]);
-    measure(model, theta, 1000, zipf, names[2], names[3]);
+    measure(model, theta, 100, zipf, names[0]);
+    measure(model, theta, 1000, zipf, names[1]);
     live_deinit(&live);
     rk_model_destroy(&model);
 }
 
 int main(void)
 {
-    static const char *const small[] = {
-        "model / plain loop, 100 items, 2^18 rows zipf",
-        "model / the same rows fetched, 100 items, 2^18 rows zipf",
-        "model / plain loop, 1000 items, 2^18 rows zipf",
-        "model / the same rows fetched, 1000 items, 2^18 rows zipf"};
-    static const char *const large[] = {
-        "model / plain loop, 100 items, 2^22 rows uniform",
-        "model / the same rows fetched, 100 items, 2^22 rows uniform",
-        "model / plain loop, 1000 items, 2^22 rows uniform",
-        "model / the same rows fetched, 1000 items, 2^22 rows uniform"};
+    static const char *const small[2][3] = {
+        {"model / plain loop, 100 items, 2^18 rows zipf",
+         "model / the same rows fetched, 100 items, 2^18 rows zipf",
+         "known items / plain loop, 100 items, 2^18 rows zipf"},
+        {"model / plain loop, 1000 items, 2^18 rows zipf",
+         "model / the same rows fetched, 1000 items, 2^18 rows zipf",
+         "known items / plain loop, 1000 items, 2^18 rows zipf"}};
+    static const char *const large[2][3] = {
+        {"model / plain loop, 100 items, 2^22 rows uniform",
+         "model / the same rows fetched, 100 items, 2^22 rows uniform",
+         "known items / plain loop, 100 items, 2^22 rows uniform"},
+        {"model / plain loop, 1000 items, 2^22 rows uniform",
+         "model / the same rows fetched, 1000 items, 2^22 rows uniform",
+         "known items / plain loop, 1000 items, 2^22 rows uniform"}};
 
     bench_title("scoring, ns of CPU per item: 16 + 8 features, K = 16");
     measure_table(18, true, small);
