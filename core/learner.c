@@ -77,7 +77,9 @@ enum rk_status rk_learner_create(const struct rk_model *model, const float *thet
         return rk_fail(err, RK_NOMEM, "out of memory for the optimizer of %zu parameters",
                        model->n_learned);
     }
-    rk_optim_init(optim, theta, l->slot, model->n_learned);
+    if (theta != NULL) {
+        rk_optim_init(optim, theta, l->slot, model->n_learned);
+    }
     l->grad.needed = l->slot;
     l->grad.n_needed = l->n_slots;
     *learner = l;

@@ -36,13 +36,17 @@ enum rk_status live_init(struct live *live, const struct rk_model *model, size_t
             return rk_fail(err, RK_NOMEM, "out of memory for a model of %zu MiB", bytes >> 20);
         }
     }
-    rk_model_init(model, live->theta[0]);
-    memcpy(live->theta[1], live->theta[0], bytes);
     status = pair_init(&live->pair, n_slots, err);
     if (status != RK_OK) {
         live_deinit(live);
     }
     return status;
+}
+
+void live_start(struct live *live)
+{
+    rk_model_init(live->model, live->theta[0]);
+    memcpy(live->theta[1], live->theta[0], rk_model_params(live->model) * sizeof(float));
 }
 
 void live_deinit(struct live *live)

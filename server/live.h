@@ -29,9 +29,15 @@ struct live_view {
     uint32_t copy;
 };
 
-/** Makes a live model of version 0, both copies untrained. @return RK_OK; RK_NOMEM. */
+/**
+ * Makes a live model of version 0 with nothing in its copies: before anyone reads, they are started or
+ * a version is published. @return RK_OK; RK_NOMEM.
+ */
 RK_MUST_CHECK enum rk_status live_init(struct live *live, const struct rk_model *model,
                                        size_t n_slots, struct rk_error *err);
+
+/** Makes both copies the untrained start. @pre nobody reads. Cost O(params). */
+void live_start(struct live *live);
 
 /** Frees both copies; a zeroed live is accepted. @pre nobody reads. */
 void live_deinit(struct live *live);

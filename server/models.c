@@ -111,8 +111,9 @@ void models_configure(struct models *models, struct served *served,
     free(before);
 }
 
-enum rk_status served_create(const char *name, const struct model_config *config, size_t max_bytes,
-                             size_t n_slots, struct served **served, struct rk_error *err)
+enum rk_status served_create_empty(const char *name, const struct model_config *config,
+                                   size_t max_bytes, size_t n_slots, struct served **served,
+                                   struct rk_error *err)
 {
     struct served *s = calloc(1, sizeof *s);
     struct emit text = {0};
@@ -137,6 +138,18 @@ enum rk_status served_create(const char *name, const struct model_config *config
     }
     *served = s;
     return RK_OK;
+}
+
+enum rk_status served_create(const char *name, const struct model_config *config, size_t max_bytes,
+                             size_t n_slots, struct served **served, struct rk_error *err)
+{
+    const enum rk_status status =
+        served_create_empty(name, config, max_bytes, n_slots, served, err);
+
+    if (status == RK_OK) {
+        live_start(&(*served)->live);
+    }
+    return status;
 }
 
 void served_destroy(struct served **served)

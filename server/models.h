@@ -93,6 +93,12 @@ RK_MUST_CHECK enum rk_status served_create(const char *name, const struct model_
                                            size_t max_bytes, size_t n_slots, struct served **served,
                                            struct rk_error *err);
 
+/** The same for a stored model: without parameters, until a version of it is published. */
+RK_MUST_CHECK enum rk_status served_create_empty(const char *name,
+                                                 const struct model_config *config,
+                                                 size_t max_bytes, size_t n_slots,
+                                                 struct served **served, struct rk_error *err);
+
 /** Frees it and clears the pointer; NULL is accepted. */
 void served_destroy(struct served **served);
 

@@ -25,8 +25,9 @@ enum rk_status trainee_learner(const struct served *served, const float *theta,
     return status;
 }
 
-enum rk_status trainee_create(struct served *served, int64_t seq, struct trainee **trainee,
-                              struct rk_error *err)
+/* @param theta  the parameters it starts with, or NULL: some will be loaded. */
+static enum rk_status create(struct served *served, const float *theta, int64_t seq,
+                             struct trainee **trainee, struct rk_error *err)
 {
     struct trainee *t = calloc(1, sizeof *t);
     enum rk_status status;
@@ -42,7 +43,7 @@ enum rk_status trainee_create(struct served *served, int64_t seq, struct trainee
     if (status == RK_OK) {
         t->era[t->n_eras++] =
             (struct cut_era){.window_ms = served->config.training.attribution_s * 1000};
-        status = trainee_learner(served, live_served(&served->live), &t->learner, err);
+        status = trainee_learner(served, theta, &t->learner, err);
     }
     if (status != RK_OK) {
         trainee_destroy(&t);
@@ -50,6 +51,18 @@ enum rk_status trainee_create(struct served *served, int64_t seq, struct trainee
     }
     *trainee = t;
     return RK_OK;
+}
+
+enum rk_status trainee_create(struct served *served, int64_t seq, struct trainee **trainee,
+                              struct rk_error *err)
+{
+    return create(served, live_served(&served->live), seq, trainee, err);
+}
+
+enum rk_status trainee_create_empty(struct served *served, int64_t seq, struct trainee **trainee,
+                                    struct rk_error *err)
+{
+    return create(served, NULL, seq, trainee, err);
 }
 
 void trainee_destroy(struct trainee **trainee)

@@ -86,7 +86,7 @@ RK_MUST_CHECK enum rk_status trainee_create(struct served *served, int64_t seq,
                                             struct trainee **trainee, struct rk_error *err);
 
 /**
- * Makes model and trainee of a row of the store, untrained.
+ * Makes model and trainee of a row of the store, empty: something has to be loaded.
  *
  * @param max_bytes  as served_create; 0: whatever is stored. @param n_slots  reading threads.
  * @return RK_OK: trainee_close it; RK_CORRUPT: the configuration; RK_TOOBIG; RK_NOMEM.

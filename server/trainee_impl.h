@@ -9,6 +9,10 @@
 
 #include <rankd/paired.h>
 
+/* Makes the trainee of a model that was made empty: a checkpoint has to be loaded. */
+RK_MUST_CHECK enum rk_status trainee_create_empty(struct served *served, int64_t seq,
+                                                  struct trainee **trainee, struct rk_error *err);
+
 /* Makes a learner as this model's has to be: with the trainee's limits, and the rate of its configuration. */
 RK_MUST_CHECK enum rk_status trainee_learner(const struct served *served, const float *theta,
                                              struct rk_learner **learner, struct rk_error *err);

@@ -18,10 +18,10 @@ enum rk_status trainee_open(const struct store_model *row, size_t max_bytes, siz
     if (!model_config_parse(row->config, strlen(row->config), &config, &problem)) {
         return problem_stored(&problem, err, "the stored configuration of model \"%s\"", row->name);
     }
-    status = served_create(row->name, &config, max_bytes, n_slots, &served, err);
+    status = served_create_empty(row->name, &config, max_bytes, n_slots, &served, err);
     if (status == RK_OK) {
         served->id = row->id;
-        status = trainee_create(served, row->seq, trainee, err);
+        status = trainee_create_empty(served, row->seq, trainee, err);
     }
     if (status != RK_OK) {
         served_destroy(&served);

@@ -28,6 +28,7 @@ static struct rk_model *make_model(void)
 static void make_live(struct live *live, struct rk_model *model)
 {
     assert_ok(live_init(live, model, READERS, NULL));
+    live_start(live);
     memset(live_learning(live), 0, rk_model_params(model) * sizeof(float));
     live_publish_all(live, 0);
 }
@@ -50,6 +51,7 @@ static void both_copies_start_untrained_as_version_0(void **state)
     struct rk_model *model = make_model();
     struct live live;
     assert_ok(live_init(&live, model, 1, NULL));
+    live_start(&live);
     float *init = malloc(rk_model_params(model) * sizeof *init);
     rk_model_init(model, init);
     assert_int_equal(live_version(&live), 0);
@@ -75,6 +77,7 @@ static void rows_of_a_line_begin_a_line(void **state)
         config.features.bits = bits;
         assert_ok(rk_model_create(&config, 0, &model, NULL));
         assert_ok(live_init(&live, model, 1, NULL));
+        live_start(&live);
         const struct rk_tensor *v = &rk_model_tensors(model, &n)[2];
         assert_int_equal(v->cols * sizeof(float), RK_CACHE_LINE);
         assert_int_equal((uintptr_t)(live_served(&live) + v->offset) % RK_CACHE_LINE, 0);

@@ -35,7 +35,8 @@ struct rk_limits {
  * Makes a learner for a model, without limits; its slots are those of parameters that were just initialised.
  *
  * @param model  borrowed, must outlive the learner.
- * @param theta  (params) the initialised parameters, borrowed during the call.
+ * @param theta  (params) the initialised parameters, borrowed during the call; NULL: the slots are
+ *               undefined, until all of rk_learner_slots are filled in.
  * @return RK_OK; RK_NOMEM.
  */
 RK_MUST_CHECK enum rk_status rk_learner_create(const struct rk_model *model, const float *theta,

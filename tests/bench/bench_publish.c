@@ -117,6 +117,7 @@ static void open_publishing(struct publishing *p, uint32_t bits)
     config.dim = K;
     bench_need(rk_model_create(&config, 0, &p->model, NULL) == RK_OK, "no model");
     bench_need(live_init(&p->live, p->model, 1, NULL) == RK_OK, "no live model");
+    live_start(&p->live);
     p->v = &rk_model_tensors(p->model, &n)[2];
     bench_need(p->v->cols == K, "this is not the embedding");
     draw_steps(p);

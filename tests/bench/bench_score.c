@@ -398,6 +398,7 @@ static void measure_table(uint32_t bits, bool zipf, const char *const names[2][3
     const float *theta;
 
     bench_need(live_init(&live, model, 1, NULL) == RK_OK, "no live model");
+    live_start(&live);
     theta = fill(&live);
     measure(model, theta, 100, zipf, names[0]);
     measure(model, theta, 1000, zipf, names[1]);

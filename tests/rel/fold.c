@@ -170,7 +170,7 @@ bool fold_look(const char *db, struct fold *fold)
         return false;
     }
     for (int i = 0; i < TRAFFIC_MODELS; i++) {
-        char model[8];
+        char model[16];
         (void)snprintf(model, sizeof model, "m%d", i);
         whole = server_await_recovered(&server, model) && whole;
     }
