@@ -35,7 +35,8 @@ static double usual_loss(const double *before, const double *after, size_t n, do
     return usual > 0 ? usual : 1;
 }
 
-static struct rk_verdict compare(const double *before, const double *after, size_t n, double bound)
+static struct rk_verdict compare(const double *before, const double *after, size_t n, double share,
+                                 double bound)
 {
     struct rk_verdict verdict = {0};
     struct rk_paired paired = {0};
@@ -57,16 +58,17 @@ static struct rk_verdict compare(const double *before, const double *after, size
     verdict.after /= (double)verdict.lists;
     verdict.error = verdict.lists > 1 ? rk_paired_error(&paired) : 0;
     verdict.worse = verdict.lists >= RK_JUDGE_LISTS_MIN &&
-                    paired.mean > RK_JUDGE_WORSE * fabs(verdict.before) &&
+                    paired.mean > share * fabs(verdict.before) &&
                     paired.mean > RK_JUDGE_ERRORS * verdict.error;
     return verdict;
 }
 
-struct rk_verdict rk_judge(const double *before, const double *after, size_t n, double *work)
+struct rk_verdict rk_judge(const double *before, const double *after, size_t n, double share,
+                           double *work)
 {
     const double usual = usual_loss(before, after, n, work);
-    const struct rk_verdict near = compare(before, after, n, usual);
-    const struct rk_verdict far = compare(before, after, n, RK_JUDGE_FAR * usual);
+    const struct rk_verdict near = compare(before, after, n, share, usual);
+    const struct rk_verdict far = compare(before, after, n, share, RK_JUDGE_FAR * usual);
 
     return far.worse && !near.worse ? far : near;
 }

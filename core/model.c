@@ -361,6 +361,11 @@ size_t rk_model_heads(const struct rk_model *model)
     return model->kind->heads;
 }
 
+bool rk_model_is_layered(const struct rk_model *model)
+{
+    return model->mlp.n_layers > 0;
+}
+
 /* The kind's part, then room for the standardised values. */
 size_t rk_model_work(const struct rk_model *model, size_t n_items, size_t nnz)
 {

@@ -56,7 +56,9 @@ static enum rk_status judge_held(struct trainee *t, struct step_result *result,
     if (status != RK_OK) {
         return rk_fail(err, status, "%s", own.text);
     }
-    verdict = rk_judge(before, after, t->held.kept_n, work);
+    verdict =
+        rk_judge(before, after, t->held.kept_n,
+                 rk_model_is_layered(t->served->model) ? RK_JUDGE_WORSE_ALL : RK_JUDGE_WORSE, work);
     if (verdict.worse) {
         (void)snprintf(why, sizeof why, "the loss of %zu lists held back rises from %.4g to %.4g",
                        verdict.lists, verdict.before, verdict.after);

@@ -25,11 +25,16 @@ static void draw(struct losses *losses, uint64_t seed, double rise, double noise
     }
 }
 
-static struct rk_verdict judge(const struct losses *losses, size_t n)
+static struct rk_verdict judge_by(const struct losses *losses, size_t n, double share)
 {
     double work[LISTS];
 
-    return rk_judge(losses->before, losses->after, n, work);
+    return rk_judge(losses->before, losses->after, n, share, work);
+}
+
+static struct rk_verdict judge(const struct losses *losses, size_t n)
+{
+    return judge_by(losses, n, RK_JUDGE_WORSE);
 }
 
 /* ---- laws ---- */
@@ -43,6 +48,18 @@ static void clear_rise_is_worse_and_a_fall_is_not(void **state)
     assert_true(judge(&losses, LISTS).worse);
     draw(&losses, SEED, -0.1, 0.1);
     assert_false(judge(&losses, LISTS).worse);
+}
+
+static void share_says_how_much_of_the_mean_loss_is_worse(void **state)
+{
+    struct losses losses;
+
+    (void)state;
+    draw(&losses, SEED, 0.04, 0.01); /* of a mean near 1 */
+    assert_true(judge(&losses, LISTS).worse);
+    assert_false(judge_by(&losses, LISTS, RK_JUDGE_WORSE_ALL).worse);
+    draw(&losses, SEED, 0.06, 0.01);
+    assert_true(judge_by(&losses, LISTS, RK_JUDGE_WORSE_ALL).worse);
 }
 
 static void equal_losses_are_not_worse(void **state)
@@ -283,6 +300,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clear_rise_is_worse_and_a_fall_is_not),
+        cmocka_unit_test(share_says_how_much_of_the_mean_loss_is_worse),
         cmocka_unit_test(equal_losses_are_not_worse),
         cmocka_unit_test(fewer_than_200_lists_are_never_worse),
         cmocka_unit_test(lists_without_a_loss_on_either_side_are_left_out),

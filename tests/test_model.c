@@ -203,6 +203,20 @@ static void fm_tensors_have_the_names_and_shapes_of_pytorch(void **state)
     rk_model_destroy(&model);
 }
 
+static void deepfm_and_joint_alone_have_layers(void **state)
+{
+    static const char *const kinds[] = {"fm", "ffm", "deepfm", "joint"};
+    (void)state;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct rk_model_config config;
+        struct rk_model *model = NULL;
+        assert_ok(rk_model_default(kinds[i], &config, NULL));
+        assert_ok(rk_model_create(&config, 0, &model, NULL));
+        assert_int_equal(rk_model_is_layered(model), i >= 2);
+        rk_model_destroy(&model);
+    }
+}
+
 static void statistics_of_numbers_lie_behind_what_is_learned(void **state)
 {
     (void)state;
@@ -353,6 +367,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_the_documentation),
+        cmocka_unit_test(deepfm_and_joint_alone_have_layers),
         cmocka_unit_test(unknown_kind_is_not_found),
         cmocka_unit_test(largest_shape_allocates_no_parameters),
         cmocka_unit_test(model_above_the_limit_is_too_big),

@@ -9,7 +9,8 @@
 #include <stddef.h>
 
 #define RK_JUDGE_LISTS_MIN 200  /* smaller tests refuse healthy steps */
-#define RK_JUDGE_WORSE     0.01 /* of the mean loss */
+#define RK_JUDGE_WORSE     0.01 /* of the mean loss, where a step moves what it touches alone; */
+#define RK_JUDGE_WORSE_ALL 0.05 /* where it moves all lists at once, to and fro: layers */
 #define RK_JUDGE_ERRORS    3.0  /* standard errors of the mean paired difference */
 #define RK_JUDGE_USUAL     0.9  /* of the lists have a usual loss before: at most u */
 #define RK_JUDGE_FAR       4.0  /* u: what a larger loss counts as, where damage is looked for */
@@ -23,7 +24,7 @@ struct rk_verdict {
     double before; /* mean loss */
     double after;
     double error; /* standard error of the mean of after - before */
-    bool worse;   /* after > 1.01 before, by more than 3 standard errors, on at least 200 lists */
+    bool worse;   /* by more than the share and 3 standard errors, on at least 200 lists */
 };
 
 /**
@@ -35,10 +36,12 @@ struct rk_verdict {
  * where that is 0); the verdict is the first, or the second if only that is worse.
  *
  * @param before, after  (n); a list with a NaN on either side is left out.
+ * @param share  of the mean loss that is worse: RK_JUDGE_WORSE or RK_JUDGE_WORSE_ALL.
  * @param work  (n) scratch.
  * Cost O(n log n). Threads: any.
  */
-struct rk_verdict rk_judge(const double *before, const double *after, size_t n, double *work);
+struct rk_verdict rk_judge(const double *before, const double *after, size_t n, double share,
+                           double *work);
 
 /**
  * How likely a model thought it, before it knew, that what is relevant in a list (y > 0) is so rather

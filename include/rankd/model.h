@@ -136,6 +136,9 @@ void rk_model_init(const struct rk_model *model, float *theta);
 /** Scores per item the model's forward pass gives: 1, or 2 with a click head of its own. */
 size_t rk_model_heads(const struct rk_model *model);
 
+/** Has it an MLP, which every list moves, where the rows of a feature are moved by few? */
+bool rk_model_is_layered(const struct rk_model *model);
+
 /** Bytes of work memory for forward and backward of a group with n items and nnz entries. */
 size_t rk_model_work(const struct rk_model *model, size_t n_items, size_t nnz);
 

@@ -87,13 +87,14 @@ struct healthy healthy_learn(struct stream *stream, const struct healthy_pace *p
 
     (void)learning_setup(&state);
     l = state;
-    (void)snprintf(config, sizeof config, "{\"kind\":\"fm\",\"training\":{\"batch_groups\":%zu}}",
-                   pace->step);
+    (void)snprintf(config, sizeof config, "{\"kind\":\"%s\",\"training\":{\"batch_groups\":%zu}}",
+                   pace->kind, pace->step);
     struct trainee *t = trained_make(l, config);
     while ((got = put_lists(l, stream, pace, lists)) > 0) {
         lists += got;
     }
     take_steps(l, t, pace, &healthy);
+    healthy.auc = t->since_stored.auc / (double)t->since_stored.auc_n;
     trained_free(&t);
     (void)learning_teardown(&state);
     return healthy;

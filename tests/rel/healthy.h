@@ -7,7 +7,8 @@
 #include "stream.h"
 
 struct healthy_pace {
-    size_t step; /* lists */
+    const char *kind; /* of model */
+    size_t step;      /* lists */
     size_t
         flip_every; /* once the judge sits, of every so many steps one has its labels turned round */
 };
@@ -15,6 +16,7 @@ struct healthy_pace {
 struct healthy {
     size_t steps, refused;
     size_t flipped, stopped; /* steps; of them, refused */
+    double auc;              /* of each list before it was learned from: the mean */
 };
 
 /* Has a model of the default configuration learn from all of a stream, which has to end. */

@@ -19,7 +19,8 @@
 #define COLD        10    /* too few for a judge */
 #define AFTER       10    /* healthy batches for each model at the end */
 #define MOVIES      48538 /* lists of the stream; */
-#define SINGLE      20000 /* of them, one a step */
+#define SINGLE      20000 /* of them, one a step; */
+#define SINGLE_DEEP 8000  /* where a list has layers to pass */
 #define FLIPPED     5     /* then of so many steps one has its labels turned round */
 #define REFUSED_MAX 0.005 /* of healthy steps */
 #define STOPPED_MIN 0.8   /* of those turned round */
@@ -242,9 +243,9 @@ static bool poison_models(void)
 
 /* ---- healthy steps ---- */
 
-static bool try_healthy(size_t step, size_t flip_every, size_t lists)
+static bool try_healthy(const char *kind, size_t step, size_t flip_every, size_t lists)
 {
-    const struct healthy_pace pace = {.step = step, .flip_every = flip_every};
+    const struct healthy_pace pace = {.kind = kind, .step = step, .flip_every = flip_every};
     struct stream stream;
     struct healthy healthy;
 
@@ -254,17 +255,24 @@ static bool try_healthy(size_t step, size_t flip_every, size_t lists)
     }
     healthy = healthy_learn(&stream, &pace);
     stream_close(&stream);
-    printf("healthy: lists_a_step=%zu steps=%zu refused=%zu share=%.3f%% flipped=%zu stopped=%zu\n",
-           step, healthy.steps, healthy.refused,
-           100 * (double)healthy.refused / (double)healthy.steps, healthy.flipped, healthy.stopped);
+    printf("healthy: kind=%s lists_a_step=%zu steps=%zu refused=%zu share=%.3f%% flipped=%zu "
+           "stopped=%zu auc=%.4f\n",
+           kind, step, healthy.steps, healthy.refused,
+           100 * (double)healthy.refused / (double)healthy.steps, healthy.flipped, healthy.stopped,
+           healthy.auc);
     return (double)healthy.refused <= REFUSED_MAX * (double)healthy.steps &&
            (double)healthy.stopped >= STOPPED_MIN * (double)healthy.flipped;
 }
 
 int main(void)
 {
-    const bool poisoned = poison_models(), single = try_healthy(1, 0, SINGLE),
-               full = try_healthy(LISTS, 0, MOVIES), mixed = try_healthy(LISTS, FLIPPED, MOVIES);
+    bool good = poison_models();
 
-    return poisoned && single && full && mixed ? EXIT_SUCCESS : EXIT_FAILURE;
+    good = try_healthy("fm", 1, 0, SINGLE) && good;
+    good = try_healthy("fm", LISTS, 0, MOVIES) && good;
+    good = try_healthy("fm", LISTS, FLIPPED, MOVIES) && good;
+    good = try_healthy("deepfm", 1, 0, SINGLE_DEEP) && good;
+    good = try_healthy("deepfm", LISTS, 0, MOVIES) && good;
+    good = try_healthy("deepfm", LISTS, FLIPPED, MOVIES) && good;
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
