@@ -178,9 +178,10 @@ static void open_learning(struct learning *l)
     const struct cut_terms terms = trainee_terms(l->trainee);
     bench_need(cut_groups(l->reader, &terms, &all, &l->cut, NULL) == RK_OK && l->cut.n == LISTS,
                "lists are missing");
-    bench_need(live_init(&l->live, l->served->model, 1, NULL) == RK_OK &&
-                   rk_learner_create(l->served->model, live_learning(&l->live), &l->learner,
-                                     NULL) == RK_OK,
+    bench_need(live_init(&l->live, l->served->model, 1, NULL) == RK_OK, "no parameters");
+    live_start(&l->live);
+    bench_need(rk_learner_create(l->served->model, live_learning(&l->live), &l->learner, NULL) ==
+                   RK_OK,
                "no learner");
 }
 

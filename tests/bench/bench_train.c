@@ -168,6 +168,7 @@ static void open_model(struct training *t, const char *loss)
     bench_need(rk_loss_default(loss, &t->config.loss, NULL) == RK_OK, "there is no such loss");
     bench_need(rk_model_create(&t->config, 0, &t->model, NULL) == RK_OK, "no model");
     bench_need(live_init(&t->live, t->model, 1, NULL) == RK_OK, "no parameters");
+    live_start(&t->live);
     t->theta = live_learning(&t->live);
     bench_need(rk_learner_create(t->model, t->theta, &t->learner, NULL) == RK_OK, "no learner");
     t->work = bench_alloc(rk_eval_work(PLANTED_ITEMS));
