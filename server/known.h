@@ -36,7 +36,7 @@ struct known;
  * Makes a table that knows nothing.
  *
  * @param items  most items, a power of two; less where KNOWN_BYTES would be passed.
- * @return NULL: the model knows no items, or there is no memory: then everything is computed.
+ * @return NULL: the model knows no items (rk_model_item_sums), or out of memory.
  */
 struct known *known_create(const struct rk_model *model, size_t items);
 

@@ -20,7 +20,7 @@ static bool make_copy(struct live *live, size_t copy)
     }
     live->theta[copy] = (float *)live->block[copy] + lead;
     live->known[copy] = known_create(live->model, KNOWN_ITEMS);
-    return true;
+    return live->known[copy] != NULL || rk_model_item_sums(live->model) == 0;
 }
 
 enum rk_status live_init(struct live *live, const struct rk_model *model, size_t n_slots,
