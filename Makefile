@@ -39,6 +39,7 @@ THREADED := access api_caps backup retention pair known_list live models catalog
 RELS := $(patsubst tests/rel/rel_%.c,%,$(wildcard tests/rel/rel_*.c))
 REL_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out tests/rel/rel_%.c,$(wildcard tests/rel/*.c)))
 LDFLAGS_rel_migrate := -Wl,--wrap=embedded_files,--wrap=fsync,--wrap=rename,--wrap=unlink
+LDFLAGS_rel_poison := -Wl,--wrap=clock_unix_ms
 # All memory of rankd's own code comes from tests/rel/oom_heap.c there.
 LDFLAGS_rel_oom := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc free aligned_alloc strdup)
 LDFLAGS_test_http_heap := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc aligned_alloc strdup)
