@@ -1,165 +1,39 @@
 /*
- * Feedback through HTTP: 64 connections that are kept, one event a request, each waiting for its
- * acknowledgement before it sends the next; with learning going on, and paused. Beside a loop that
- * commits every event in a transaction of its own, and beside the writer without HTTP. Wall-clock
- * time; the server, its trainer and the clients, which are one thread, share the machine.
+ * Feedback through HTTP: connections that are kept, each waiting for its acknowledgement before it
+ * sends the next request; one event a request, with learning going on and paused, and a thousand.
+ * Beside what each has to wait for: a commit an event, the writer without HTTP, the exchange of
+ * the same bytes, and plain inserts into a table with an index on the events' ids. Wall-clock time.
  */
+#include "bare.h"
 #include "bench.h"
-#include "clock.h"
 #include "commit.h"
+#include "inserts.h"
+#include "load.h"
 #include "log.h"
 #include "service.h"
 
-#include <arpa/inet.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#define EVENTS      2048    /* of a round, one a request */
+#define MANY        1000    /* of one request */
+#define MANY_FROM   1000000 /* events that single ones do not come to */
+#define REQUESTS    16      /* of a round, with many */
 #define CONNECTIONS 64
-#define EVENTS      2048 /* of a round */
-#define ROWS        3
-#define ITEMS       16 /* of a ranking; each is clicked on once */
-#define ALL_EVENTS  ((size_t)ROWS * (BENCH_ROUNDS + 1) * EVENTS)
-#define DIGITS      8 /* of every number in a request */
-#define NUMBERS     3
+#define MORE        256
 #define TEXT        512
-#define ANSWER      4096
-
-_Static_assert(ALL_EVENTS % ITEMS == 0, "a ranking would have too few events");
-
-/* A request as it goes out, but for its numbers. */
-struct request {
-    char text[TEXT];
-    size_t n;
-    char *number[NUMBERS]; /* places of DIGITS digits in text; NULL: it has no such number */
-    const char *expected;  /* stands in a good answer */
-};
-
-struct connection {
-    int fd;
-    int64_t sent_ns; /* monotonic */
-    char answer[ANSWER];
-    size_t n;
-};
+#define RANKINGS    100000 /* that are stored while events come in */
 
 struct feedback {
     struct commit commit;
+    struct inserts inserts;
     struct service service;
-    struct connection connection[CONNECTIONS];
-    int ready; /* epoll, of all connections */
-    struct request score, click;
-    size_t clicked;                 /* so far */
-    struct metric_histogram waited; /* from sending an event to its acknowledgement */
+    struct bare bare;
+    struct load load;
+    size_t score, click, clicks, pause; /* requests */
+    size_t connections;
+    struct load_result result; /* of the last round */
 };
-
-/* ---- requests ---- */
-
-/* Numbers are written over runs of #. */
-static void make_request(struct request *request, const char *path, const char *body,
-                         const char *expected)
-{
-    char *at = request->text;
-
-    request->n = (size_t)snprintf(request->text, sizeof request->text,
-                                  "POST %s HTTP/1.1\r\nHost: localhost\r\n"
-                                  "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-                                  path, strlen(body), body);
-    bench_need(request->n < sizeof request->text, "a request is too long");
-    request->expected = expected;
-    for (size_t i = 0; i < NUMBERS && (at = strchr(at, '#')) != NULL; i++) {
-        request->number[i] = at;
-        at += DIGITS;
-    }
-}
-
-static void write_number(char *at, size_t number)
-{
-    for (size_t i = DIGITS; at != NULL && i > 0; i--) {
-        at[i - 1] = (char)('0' + number % 10);
-        number /= 10;
-    }
-}
-
-/* ---- connections ---- */
-
-/* Takes what has come. @return the answer is there. */
-static bool receive(struct connection *connection, const struct request *request)
-{
-    const ssize_t n = recv(connection->fd, connection->answer + connection->n,
-                           sizeof connection->answer - 1 - connection->n, 0);
-    const char *length, *body;
-
-    bench_need(n > 0, "a connection was closed, or an answer is too long");
-    connection->n += (size_t)n;
-    connection->answer[connection->n] = '\0';
-    body = strstr(connection->answer, "\r\n\r\n");
-    length = strcasestr(connection->answer, "\r\nContent-Length:");
-    if (body == NULL || length == NULL ||
-        strlen(body + 4) < strtoul(length + strlen("\r\nContent-Length:"), NULL, 10)) {
-        return false;
-    }
-    bench_need(strncmp(connection->answer, "HTTP/1.1 200 ", 13) == 0 &&
-                   strstr(body, request->expected) != NULL,
-               connection->answer);
-    return true;
-}
-
-static void connect_all(struct feedback *f)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(http_port(f->service.http)),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-
-    f->ready = epoll_create1(0);
-    for (size_t i = 0; i < CONNECTIONS; i++) {
-        struct connection *connection = &f->connection[i];
-        struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
-        connection->fd = socket(AF_INET, SOCK_STREAM, 0);
-        bench_need(connect(connection->fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-                       epoll_ctl(f->ready, EPOLL_CTL_ADD, connection->fd, &event) == 0,
-                   "no connection to the server");
-    }
-}
-
-/* ---- what is asked ---- */
-
-/* Event `number` is a click on one item of one ranking. */
-static void ask(struct connection *connection, struct request *request, size_t number)
-{
-    write_number(request->number[0], number);
-    write_number(request->number[1], number / ITEMS);
-    write_number(request->number[2], number % ITEMS);
-    connection->n = 0;
-    connection->sent_ns = clock_monotonic_ns();
-    bench_need(send(connection->fd, request->text, request->n, MSG_NOSIGNAL) == (ssize_t)request->n,
-               "a request cannot be sent");
-}
-
-/* Asks for numbers [from, end), each connection for the next as soon as it has its answer. */
-static void ask_all(struct feedback *f, struct request *request, size_t from, size_t end)
-{
-    struct epoll_event event[CONNECTIONS];
-    size_t next = from, done = from;
-
-    for (size_t i = 0; i < CONNECTIONS && next < end; i++) {
-        ask(&f->connection[i], request, next++);
-    }
-    while (done < end) {
-        const int n = epoll_wait(f->ready, event, CONNECTIONS, -1);
-        for (int i = 0; i < n; i++) {
-            struct connection *connection = event[i].data.ptr;
-            if (!receive(connection, request)) {
-                continue;
-            }
-            metrics_observe(&f->waited, (uint64_t)(clock_monotonic_ns() - connection->sent_ns));
-            done++;
-            if (next < end) {
-                ask(connection, request, next++);
-            }
-        }
-    }
-}
 
 /* ---- rounds ---- */
 
@@ -168,8 +42,24 @@ static void through_http(void *context, size_t round)
     struct feedback *f = context;
 
     (void)round;
-    ask_all(f, &f->click, f->clicked, f->clicked + EVENTS);
-    f->clicked += EVENTS;
+    f->result = load_closed(&f->load, http_port(f->service.http), f->click, EVENTS, f->connections);
+    bare_answers(&f->bare, f->result.answer_n);
+}
+
+static void many_through_http(void *context, size_t round)
+{
+    struct feedback *f = context;
+
+    (void)round;
+    (void)load_closed(&f->load, http_port(f->service.http), f->clicks, REQUESTS, 1);
+}
+
+static void through_bare(void *context, size_t round)
+{
+    struct feedback *f = context;
+
+    (void)round;
+    (void)load_closed(&f->load, bare_port(&f->bare), f->click, EVENTS, f->connections);
 }
 
 static void through_writer(void *context, size_t round)
@@ -182,6 +72,14 @@ static void singly(void *context, size_t round)
 {
     (void)round;
     commit_singly(&((struct feedback *)context)->commit);
+}
+
+static void insert(void *context, size_t round)
+{
+    (void)round;
+    for (size_t i = 0; i < REQUESTS; i++) {
+        inserts_commit(&((struct feedback *)context)->inserts, MANY);
+    }
 }
 
 /* ---- set-up ---- */
@@ -197,35 +95,45 @@ static void serve(struct feedback *f)
                    service_start(&f->service, &err) == RK_OK &&
                    service_listen(&f->service, &err) == RK_OK,
                err.text);
-    connect_all(f);
 }
 
-static void make_requests(struct feedback *f)
+/* A list with LOAD_ITEMS items, another every time. */
+static size_t add_list(struct load *load)
 {
     char body[TEXT];
     size_t n = (size_t)snprintf(body, sizeof body, "{\"ranking_id\":\"r########\",\"items\":[");
 
-    for (size_t i = 0; i < ITEMS; i++) {
-        n += (size_t)snprintf(body + n, sizeof body - n, "%s\"i%0*zu\"", i > 0 ? "," : "", DIGITS,
-                              i);
+    for (size_t i = 0; i < LOAD_ITEMS; i++) {
+        n += (size_t)snprintf(body + n, sizeof body - n, "%s\"i%0*zu\"", i > 0 ? "," : "",
+                              LOAD_DIGITS, i);
     }
-    (void)snprintf(body + n, sizeof body - n, "]}");
-    make_request(&f->score, "/v1/score", body, "\"ranking_id\":\"r");
-    make_request(&f->click, "/v1/feedback",
-                 "{\"event_id\":\"e########\",\"ranking_id\":\"r########\","
-                 "\"item_id\":\"i########\",\"type\":\"click\"}",
-                 "\"accepted\":1");
+    n += (size_t)snprintf(body + n, sizeof body - n, "]}");
+    return load_add(load, "POST", "/v1/score", body, n, "\"ranking_id\":\"r");
 }
 
-static void pause_learning(struct feedback *f)
+static size_t add_events(struct load *load, size_t events, const char *expected)
 {
-    struct request pause = {0};
+    char *body;
+    size_t n, request;
+    FILE *out = open_memstream(&body, &n);
 
-    make_request(&pause, "/v1/models/default/pause", "", "\"state\":");
-    ask_all(f, &pause, 0, 1);
+    bench_need(out != NULL, "out of memory");
+    (void)fprintf(out, "{\"events\":[");
+    for (size_t i = 0; i < events; i++) {
+        (void)fprintf(out,
+                      "%s{\"event_id\":\"e########\",\"ranking_id\":\"r########\","
+                      "\"item_id\":\"i########\",\"type\":\"click\"}",
+                      i > 0 ? "," : "");
+    }
+    (void)fprintf(out, "]}");
+    bench_need(fclose(out) == 0, "out of memory");
+    request = load_add(load, "POST", "/v1/feedback", body, n, expected);
+    free(body);
+    return request;
 }
 
-static void run(struct feedback *f, const char *name, bench_round floor, size_t n_floor)
+static void run(struct feedback *f, const char *name, size_t connections, bench_round floor,
+                size_t n_floor)
 {
     const struct bench_row row = {.name = name,
                                   .clock = CLOCK_MONOTONIC,
@@ -235,10 +143,25 @@ static void run(struct feedback *f, const char *name, bench_round floor, size_t 
                                   .n_work = EVENTS,
                                   .n_floor = (double)n_floor};
 
-    f->waited = (struct metric_histogram){0};
+    f->connections = connections;
     bench_run(&row, f);
-    (void)printf("  acknowledged after: p50 %.1f ms, p99 %.1f ms\n",
-                 1e3 * metrics_quantile(&f->waited, 0.5), 1e3 * metrics_quantile(&f->waited, 0.99));
+    (void)printf("  acknowledged after: p50 %.1f ms, p99 %.1f ms\n", 1e3 * f->result.p50_s,
+                 1e3 * f->result.p99_s);
+}
+
+static void run_many(struct feedback *f)
+{
+    const struct bench_row row = {
+        .name = "1,000 events a request / plain inserts, 1,000 a commit",
+        .clock = CLOCK_MONOTONIC,
+        .figure = BENCH_PER_SECOND,
+        .work = many_through_http,
+        .floor = insert,
+        .n_work = REQUESTS * MANY,
+        .n_floor = REQUESTS * MANY,
+    };
+
+    bench_run(&row, f);
 }
 
 int main(void)
@@ -246,22 +169,31 @@ int main(void)
     static struct feedback f;
 
     log_start(LOG_LEVEL_ERROR, false);
+    f.score = add_list(&f.load);
+    f.click = add_events(&f.load, 1, "\"accepted\":1");
+    f.clicks = add_events(&f.load, MANY, "\"accepted\":1000");
+    f.load.request[f.clicks].next = MANY_FROM;
+    f.pause = load_add(&f.load, "POST", "/v1/models/default/pause", "", 0, "");
+    load_start(&f.load);
     commit_open(&f.commit);
+    inserts_open(&f.inserts, f.commit.folder);
+    bare_start(&f.bare, "\"accepted\":1");
     serve(&f);
-    make_requests(&f);
-    ask_all(&f, &f.score, 0, ALL_EVENTS / ITEMS);
+    (void)load_closed(&f.load, http_port(f.service.http), f.score, RANKINGS, CONNECTIONS);
     bench_title("acknowledged events per second of wall-clock time, through HTTP");
-    run(&f, "HTTP, 64 connections, learning / a commit an event", singly, COMMIT_SINGLES);
-    pause_learning(&f);
-    run(&f, "HTTP, 64 connections / a commit an event", singly, COMMIT_SINGLES);
-    run(&f, "HTTP, 64 connections / writer with 64 clients", through_writer, COMMIT_EVENTS);
+    run(&f, "64 connections, learning / a commit an event", CONNECTIONS, singly, COMMIT_SINGLES);
+    (void)load_closed(&f.load, http_port(f.service.http), f.pause, 1, 1);
+    run(&f, "64 connections / a commit an event", CONNECTIONS, singly, COMMIT_SINGLES);
+    run(&f, "64 connections / writer with 64 clients", CONNECTIONS, through_writer, COMMIT_EVENTS);
+    run(&f, "64 connections / bare", CONNECTIONS, through_bare, EVENTS);
+    run(&f, "256 connections / bare", MORE, through_bare, EVENTS);
+    run_many(&f);
     (void)printf("%ld processors, which the server and its clients share\n",
                  sysconf(_SC_NPROCESSORS_ONLN));
-    for (size_t i = 0; i < CONNECTIONS; i++) {
-        (void)close(f.connection[i].fd);
-    }
-    (void)close(f.ready);
+    load_stop(&f.load);
+    bare_stop(&f.bare);
     service_stop(&f.service);
+    inserts_close(&f.inserts);
     commit_close(&f.commit);
     return 0;
 }

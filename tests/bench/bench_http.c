@@ -3,14 +3,13 @@
  * on the same library that takes the same bytes in and sends as many back; requests a second; and
  * how long answers take at half of what the server can do. The clients are a process of their own.
  */
+#include "bare.h"
 #include "bench.h"
 #include "folder.h"
 #include "load.h"
 #include "log.h"
 #include "service.h"
 
-#include <microhttpd.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,12 +24,6 @@
 #define MILLISECONDS 1e3
 #define HALF         0.5
 
-struct bare {
-    struct MHD_Daemon *daemon;
-    _Atomic size_t answer_n;
-    char *answer; /* (ANSWER_MAX) */
-};
-
 struct bench {
     struct load load;
     char folder[FOLDER_PATH];
@@ -40,46 +33,6 @@ struct bench {
     size_t n;       /* of a round */
     struct load_result last;
 };
-
-/* ---- the floor: a server that reads and answers ---- */
-
-static enum MHD_Result bare_answer(void *context, struct MHD_Connection *connection,
-                                   const char *url, const char *method, const char *version,
-                                   const char *upload, size_t *upload_n, void **request)
-{
-    static int seen;
-    struct bare *bare = context;
-    struct MHD_Response *response;
-    enum MHD_Result queued;
-
-    (void)url, (void)method, (void)version, (void)upload;
-    if (*request == NULL || *upload_n > 0) {
-        *request = &seen;
-        *upload_n = 0;
-        return MHD_YES;
-    }
-    response = MHD_create_response_from_buffer(atomic_load(&bare->answer_n), bare->answer,
-                                               MHD_RESPMEM_PERSISTENT);
-    queued = MHD_queue_response(connection, MHD_HTTP_OK, response);
-    MHD_destroy_response(response);
-    return queued;
-}
-
-static uint16_t bare_port(const struct bare *bare)
-{
-    return MHD_get_daemon_info(bare->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
-}
-
-static void bare_start(struct bare *bare)
-{
-    bare->answer = bench_alloc(ANSWER_MAX);
-    memset(bare->answer, ' ', ANSWER_MAX);
-    memcpy(bare->answer, EXPECTED, strlen(EXPECTED));
-    bare->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL,
-                                    bare_answer, bare, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                                    BARE_MEMORY, MHD_OPTION_END);
-    bench_need(bare->daemon != NULL, "no bare server");
-}
 
 /* ---- requests ---- */
 
@@ -166,7 +119,7 @@ static void through_rankd(void *context, size_t round)
 
     (void)round;
     b->last = load_closed(&b->load, http_port(b->service.http), b->request, b->n, CONNECTIONS);
-    atomic_store(&b->bare.answer_n, b->last.answer_n);
+    bare_answers(&b->bare, b->last.answer_n);
 }
 
 static void through_bare(void *context, size_t round)
@@ -245,7 +198,7 @@ int main(void)
     logged = add_score(&b.load, 100, false, "");
     load_start(&b.load);
     folder_make(b.folder);
-    bare_start(&b.bare);
+    bare_start(&b.bare, EXPECTED);
     serve(&b);
     load_until(&b.load, http_port(b.service.http), items);
     load_until(&b.load, http_port(b.service.http), batch);
@@ -258,9 +211,8 @@ int main(void)
     measure(&b, "100 ids, logged", logged, REQUESTS);
     wait_times(&b, few);
     load_stop(&b.load);
-    MHD_stop_daemon(b.bare.daemon);
+    bare_stop(&b.bare);
     service_stop(&b.service);
     folder_remove(b.folder);
-    free(b.bare.answer);
     return 0;
 }

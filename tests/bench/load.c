@@ -4,6 +4,7 @@
 #include "load.h"
 
 #include "bench.h"
+#include "grow.h"
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -41,7 +42,7 @@ struct way {
 };
 
 struct client {
-    const struct load *load;
+    struct load *load;
     struct way way[PORTS];
     double *waited; /* (n) of a command, seconds */
     size_t room;
@@ -116,8 +117,29 @@ static bool is_good(const struct connection *connection, const char *body, const
     return strncmp(connection->answer, "HTTP/1.1 2", 10) == 0 && strstr(body, expected) != NULL;
 }
 
-static void send_on(struct connection *connection, const struct load_request *request, double since)
+static void write_number(char *at, size_t number)
 {
+    for (size_t i = LOAD_DIGITS; i > 0; i--) {
+        at[i - 1] = (char)('0' + number % 10);
+        number /= 10;
+    }
+}
+
+/* Every third number ends an e; and so does the last. */
+static void write_numbers(struct load_request *request)
+{
+    for (size_t i = 0; i < request->n_numbers; i++) {
+        const size_t e = request->next, part = i % 3;
+        write_number(request->text + request->number[i], part == 0   ? e
+                                                         : part == 1 ? e / LOAD_ITEMS
+                                                                     : e % LOAD_ITEMS);
+        request->next += part == 2 || i + 1 == request->n_numbers ? 1 : 0;
+    }
+}
+
+static void send_on(struct connection *connection, struct load_request *request, double since)
+{
+    write_numbers(request);
     connection->n = 0;
     connection->busy = true;
     connection->since = since;
@@ -132,8 +154,8 @@ static void send_on(struct connection *connection, const struct load_request *re
 /* ---- commands ---- */
 
 /* Sends what is due on connections that are free. @return milliseconds until the next is due. */
-static int send_due(struct way *way, const struct command *command,
-                    const struct load_request *request, double start, size_t *sent)
+static int send_due(struct way *way, const struct command *command, struct load_request *request,
+                    double start, size_t *sent)
 {
     for (size_t i = 0; i < command->connections && *sent < command->n; i++) {
         const double due =
@@ -174,7 +196,7 @@ static void take_answers(struct client *client, struct way *way, const struct co
 
 static struct load_result obey(struct client *client, const struct command *command)
 {
-    const struct load_request *request = &client->load->request[command->request];
+    struct load_request *request = &client->load->request[command->request];
     struct way *way = way_to(client, command->port, command->connections);
     struct load_result result = {0};
     const double start = now_s();
@@ -198,7 +220,7 @@ static struct load_result obey(struct client *client, const struct command *comm
     return result;
 }
 
-static void serve_commands(const struct load *load, int ask, int answer)
+static void serve_commands(struct load *load, int ask, int answer)
 {
     static struct client client;
     struct command command;
@@ -214,6 +236,16 @@ static void serve_commands(const struct load *load, int ask, int answer)
 
 /* ---- the side that commands ---- */
 
+static void find_numbers(struct load_request *request, const char *body)
+{
+    size_t room = 0;
+
+    for (const char *at = strchr(body, '#'); at != NULL; at = strchr(at + LOAD_DIGITS, '#')) {
+        bench_need(grow_reserve(&request->number, &room, request->n_numbers + 1), "out of memory");
+        request->number[request->n_numbers++] = (size_t)(at - request->text);
+    }
+}
+
 size_t load_add(struct load *load, const char *method, const char *path, const char *body, size_t n,
                 const char *expected)
 {
@@ -228,6 +260,7 @@ size_t load_add(struct load *load, const char *method, const char *path, const c
     (void)fwrite(body, 1, n, out);
     bench_need(fclose(out) == 0, "out of memory");
     request->expected = expected;
+    find_numbers(request, request->text + request->n - n);
     return load->n_requests++;
 }
 
@@ -256,6 +289,7 @@ void load_stop(struct load *load)
     (void)waitpid(load->process, NULL, 0);
     for (size_t i = 0; i < load->n_requests; i++) {
         free(load->request[i].text);
+        free(load->request[i].number);
     }
 }
 

@@ -12,10 +12,20 @@
 #define LOAD_REQUESTS    16
 #define LOAD_CONNECTIONS 256
 
+#define LOAD_DIGITS 8  /* of every number in a request */
+#define LOAD_ITEMS  16 /* of the rankings that events are on */
+
+/*
+ * Runs of LOAD_DIGITS # are numbers, in threes: one that no other request has, e; e / LOAD_ITEMS;
+ * and e % LOAD_ITEMS.
+ */
 struct load_request {
     char *text; /* head and body, owned */
     size_t n;
     const char *expected; /* stands in a good answer; borrowed */
+    size_t *number;       /* (n_numbers) where they are in the text, owned */
+    size_t n_numbers;
+    size_t next; /* e of the next */
 };
 
 struct load {
