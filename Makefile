@@ -35,7 +35,7 @@ SERVER := $(patsubst %.c,$(B)/%.o,$(filter-out server/main.c,$(wildcard server/*
 EMBED := $(B)/embed.o
 TEST_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out tests/test_%.c tests/golden.c,$(wildcard tests/*.c)))
 TESTS := $(patsubst tests/%.c,$(B)/%,$(wildcard tests/test_*.c))
-THREADED := access api_caps backup retention pair known_list live models catalogue writer trainee trainee_recover trainee_reach trainee_walk trainer trainer_commands trainer_models api api_models_change api_score api_feedback storage http serve
+THREADED := access api_caps backup retention pair known_list live models catalogue writer trainee trainee_recover trainee_reach trainee_walk trainer trainer_commands trainer_models api api_models_change api_score api_feedback storage http http_worker serve
 RELS := $(patsubst tests/rel/rel_%.c,%,$(wildcard tests/rel/rel_*.c))
 REL_HELP := $(patsubst %.c,$(B)/%.o,$(filter-out tests/rel/rel_%.c,$(wildcard tests/rel/*.c)))
 LDFLAGS_rel_migrate := -Wl,--wrap=embedded_files,--wrap=fsync,--wrap=rename,--wrap=unlink

@@ -175,6 +175,63 @@ static void on_log(void *context, const char *format, va_list args)
 
 /* ---- start and stop ---- */
 
+/* A daemon for the worker, which takes connections at the door. */
+static struct MHD_Daemon *make_daemon(struct http_worker *worker)
+{
+    const struct http *http = worker->http;
+    const size_t connections = (http->options.connections + http->n_workers - 1) / http->n_workers;
+    const int door = dup(http->door); /* libmicrohttpd closes it */
+    struct MHD_Daemon *daemon;
+
+    if (door < 0) {
+        return NULL;
+    }
+    daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
+        worker, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, door,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, worker, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, worker, MHD_OPTION_END);
+    if (daemon == NULL) {
+        (void)close(door);
+    }
+    return daemon;
+}
+
+/* All workers end before any of their daemons: a call that is finished late wakes its own. */
+static void stop_workers(struct http *http)
+{
+    for (size_t i = 0; i < http->n_workers; i++) {
+        http_worker_stop(&http->worker[i]);
+    }
+    for (size_t i = 0; i < http->n_workers; i++) {
+        if (http->worker[i].daemon != NULL) {
+            MHD_stop_daemon(http->worker[i].daemon);
+        }
+    }
+    free(http->worker);
+    (void)close(http->door);
+}
+
+static enum rk_status start_workers(struct http *http, struct rk_error *err)
+{
+    http->worker = calloc(http->n_workers, sizeof *http->worker);
+    if (http->worker == NULL) {
+        http->n_workers = 0;
+        return rk_fail(err, RK_NOMEM, "out of memory for the listener");
+    }
+    for (size_t i = 0; i < http->n_workers; i++) {
+        http->worker[i].http = http;
+        http->worker[i].daemon = make_daemon(&http->worker[i]);
+        if (http->worker[i].daemon == NULL || !http_worker_start(&http->worker[i])) {
+            return rk_fail(err, RK_IO, "cannot start listening on %s", http->options.address);
+        }
+    }
+    return RK_OK;
+}
+
 enum rk_status http_start(struct api *api, const struct http_options *options, struct http **http,
                           struct rk_error *err)
 {
@@ -186,26 +243,17 @@ enum rk_status http_start(struct api *api, const struct http_options *options, s
     }
     h->api = api;
     h->options = *options;
+    h->n_workers = options->threads;
     status = address_listen(options->address, &h->door, &h->port, err);
+    if (status == RK_OK) {
+        status = start_workers(h, err);
+        if (status != RK_OK) {
+            stop_workers(h);
+        }
+    }
     if (status != RK_OK) {
         free(h);
         return status;
-    }
-    /* A pool of one is not a pool to libmicrohttpd: then the daemon's own thread does the work. */
-    h->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-            MHD_USE_ERROR_LOG,
-        0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_LISTEN_SOCKET, h->door, MHD_OPTION_THREAD_POOL_SIZE,
-        options->threads > 1 ? (unsigned)options->threads : 0U, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)options->connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END);
-    if (h->daemon == NULL) {
-        (void)close(h->door);
-        free(h);
-        return rk_fail(err, RK_IO, "cannot start listening on %s", options->address);
     }
     *http = h;
     return RK_OK;
@@ -261,7 +309,7 @@ void http_stop(struct http **http)
         return;
     }
     await_answers(h, SEND_MS, 0);
-    MHD_stop_daemon(h->daemon); /* it aborts the process if a connection is suspended still */
+    stop_workers(h); /* libmicrohttpd aborts the process if a connection is suspended still */
     free(h);
     *http = NULL;
 }

@@ -15,6 +15,8 @@
 
 struct http;
 
+#define HTTP_WORKER_NAME "rankd-http" /* of its threads */
+
 struct http_options {
     const char *address; /* "127.0.0.1:8080", "[::1]:0" */
     size_t threads;

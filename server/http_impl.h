@@ -1,5 +1,5 @@
 /*
- * What the files of the listener share: the daemon, and a request on its way through it.
+ * What the files of the listener share: its workers, and a request on its way through it.
  */
 #ifndef RANKD_SERVER_HTTP_IMPL_H
 #define RANKD_SERVER_HTTP_IMPL_H
@@ -9,12 +9,24 @@
 #include "ulid.h"
 
 #include <microhttpd.h>
+#include <pthread.h>
 
 #define CONNECTION_MEMORY ((size_t)32 << 10) /* head of a request; its body is gathered outside */
 
-struct http {
+/* A thread, and the daemon that it runs: connections stay with the worker that accepted them. */
+struct http_worker {
+    struct http *http;
     struct MHD_Daemon *daemon;
-    int door; /* the listening socket; libmicrohttpd closes it */
+    pthread_t thread;
+    int wake; /* eventfd */
+    _Atomic bool ending;
+    bool started;
+};
+
+struct http {
+    struct http_worker *worker; /* (n_workers), owned */
+    size_t n_workers;
+    int door; /* the listening socket; workers have it too */
     struct api *api;
     struct http_options options;
     uint16_t port;
@@ -32,6 +44,7 @@ struct http {
 struct request {
     struct api_call call;
     struct http *http;
+    struct http_worker *worker;
     struct MHD_Connection *connection;
     struct problem refusal; /* found before the API sees it */
     bool handled;
@@ -47,8 +60,17 @@ struct request {
     size_t seen_n;    /* of the body, kept or not */
 };
 
+/* Runs the worker's daemon in its thread. false: there is none to be had. */
+bool http_worker_start(struct http_worker *worker);
+
+/* Has it look for calls that were finished. Threads: any. */
+void http_worker_wake(struct http_worker *worker);
+
+/* Ends the thread; the daemon is left. One that was not started is accepted. */
+void http_worker_stop(struct http_worker *worker);
+
 /* Memory for the requests of a connection; NULL: there is none. */
-struct request *request_create(struct http *http, struct MHD_Connection *connection);
+struct request *request_create(struct http_worker *worker, struct MHD_Connection *connection);
 void request_destroy(struct request *request);
 
 /* Starts one with its head, and counts it as under way. false: out of memory. */

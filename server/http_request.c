@@ -94,19 +94,28 @@ static void park(struct api_call *call)
     MHD_suspend_connection(((struct request *)call->owner)->connection);
 }
 
+/*
+ * The worker is woken by rankd: what libmicrohttpd writes for itself may be read in a run that looked
+ * for such connections already. The request may be over before this returns.
+ */
 static void finish(struct api_call *call)
 {
-    MHD_resume_connection(((struct request *)call->owner)->connection);
+    const struct request *request = call->owner;
+    struct http_worker *worker = request->worker;
+
+    MHD_resume_connection(request->connection);
+    http_worker_wake(worker);
 }
 
 /* ---- from head to end ---- */
 
-struct request *request_create(struct http *http, struct MHD_Connection *connection)
+struct request *request_create(struct http_worker *worker, struct MHD_Connection *connection)
 {
     struct request *request = calloc(1, sizeof *request);
 
     if (request != NULL) {
-        request->http = http;
+        request->http = worker->http;
+        request->worker = worker;
         request->connection = connection;
     }
     return request;

@@ -68,7 +68,7 @@ only() {
     done
 }
 only jansson.h server/json.c
-only microhttpd.h server/http_impl.h server/http.c server/http_request.c
+only microhttpd.h server/http_impl.h server/http.c server/http_request.c server/http_worker.c
 only sqlite3.h server/store_impl.h $(ls server/store*.c)
 
 # ---- the core: C headers without I/O, time or threads ----

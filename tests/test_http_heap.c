@@ -1,6 +1,6 @@
 /*
  * Memory of requests: once warm, a worker asks the heap for nothing. Counted are calls by rankd's own
- * code, which is linked to the wrappers below, in the threads that libmicrohttpd works with; what
+ * code, which is linked to the wrappers below, in its workers; what
  * libraries ask for is not.
  */
 #include "http_fixture.h"
@@ -31,7 +31,7 @@ static void count(void)
     char name[16] = "";
 
     (void)pthread_getname_np(pthread_self(), name, sizeof name);
-    if (strncmp(name, "MHD", 3) == 0) {
+    if (strcmp(name, HTTP_WORKER_NAME) == 0) {
         atomic_fetch_add(&asked, 1);
     }
 }
