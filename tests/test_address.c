@@ -162,6 +162,60 @@ static void ipv6_is_listened_on_where_the_machine_has_it(void **state)
     close(fd);
 }
 
+static struct addrinfo *address_of(const char *text)
+{
+    struct addrinfo *address = NULL;
+    assert_ok(address_parse(text, &address, NULL));
+    return address;
+}
+
+static void only_this_machine_reaches_a_loopback_address(void **state)
+{
+    static const struct {
+        const char *text;
+        bool loopback;
+    } cases[] = {{"127.0.0.1:1", true},
+                 {"127.9.9.9:1", true},
+                 {"[::1]:1", true},
+                 {"[::ffff:127.0.0.1]:1", true},
+                 {"0.0.0.0:1", false},
+                 {":1", false},
+                 {"[::]:1", false},
+                 {"10.0.0.1:1", false},
+                 {"128.0.0.1:1", false},
+                 {"[fe80::1]:1", false},
+                 {"[::ffff:10.0.0.1]:1", false}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct addrinfo *address = address_of(cases[i].text);
+        if (address_is_loopback(address) != cases[i].loopback) {
+            fail_msg("%s", cases[i].text);
+        }
+        freeaddrinfo(address);
+    }
+}
+
+/* Are these the same peer? */
+static bool same_peer(const char *a, const char *b)
+{
+    struct addrinfo *x = address_of(a), *y = address_of(b);
+    const bool same = address_hash(x->ai_addr) == address_hash(y->ai_addr);
+    freeaddrinfo(x);
+    freeaddrinfo(y);
+    return same;
+}
+
+static void a_peer_is_an_address_or_a_network_of_ipv6_whatever_its_port(void **state)
+{
+    (void)state;
+    assert_true(same_peer("10.0.0.1:1", "10.0.0.1:2"));
+    assert_false(same_peer("10.0.0.1:1", "10.0.0.2:1"));
+    assert_true(same_peer("[2001:db8::1]:1", "[2001:db8::ffff:2]:9"));
+    assert_false(same_peer("[2001:db8::1]:1", "[2001:db8:0:1::1]:1"));
+    assert_true(same_peer("[::ffff:10.0.0.1]:1", "10.0.0.1:1"));
+    assert_false(same_peer("[::ffff:10.0.0.1]:1", "[::ffff:10.0.0.2]:1"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +226,8 @@ int main(void)
         cmocka_unit_test(a_taken_port_is_told_apart_and_free_again_after_close),
         cmocka_unit_test(an_address_of_another_machine_cannot_be_listened_on),
         cmocka_unit_test(ipv6_is_listened_on_where_the_machine_has_it),
+        cmocka_unit_test(only_this_machine_reaches_a_loopback_address),
+        cmocka_unit_test(a_peer_is_an_address_or_a_network_of_ipv6_whatever_its_port),
     };
     return cmocka_run_group_tests_name("address", tests, NULL, NULL);
 }
