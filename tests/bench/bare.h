@@ -6,11 +6,15 @@
 #define RANKD_BENCH_BARE_H
 
 #include <microhttpd.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct bare {
     struct MHD_Daemon *daemon;
+    pthread_t thread;
+    _Atomic bool ending;
     _Atomic size_t answer_n;
     char *answer;
 };

@@ -86,12 +86,14 @@ static void insert(void *context, size_t round)
 
 static void serve(struct feedback *f)
 {
-    char db[COMMIT_PATH], listen[] = "--listen=127.0.0.1:0";
-    char *const arguments[] = {db, listen};
+    /* No ranking is to be shed while all of them are made. */
+    char db[COMMIT_PATH], listen[] = "--listen=127.0.0.1:0", mib[] = "--queue-mib=1024",
+                          rankings[] = "--queue-rankings=100000";
+    char *const arguments[] = {db, listen, mib, rankings};
     struct rk_error err = {0};
 
     (void)snprintf(db, sizeof db, "--db=%s/rankd.db", f->commit.folder);
-    bench_need(options_read(&f->service.options, 2, arguments, &err) == RK_OK &&
+    bench_need(options_read(&f->service.options, 4, arguments, &err) == RK_OK &&
                    service_start(&f->service, &err) == RK_OK &&
                    service_listen(&f->service, &err) == RK_OK,
                err.text);

@@ -17,6 +17,7 @@
 
 #define ANSWER_MAX ((size_t)1 << 20)
 #define PORTS      4
+#define SHOWN_MAX  500 /* of an answer that is not good */
 
 struct command {
     uint16_t port;
@@ -189,6 +190,7 @@ static void take_answers(struct client *client, struct way *way, const struct co
         if (is_good(connection, body, request->expected)) {
             client->waited[result->n++] = now_s() - connection->since;
         } else {
+            connection->answer[SHOWN_MAX] = '\0';
             bench_need(command->until, connection->answer);
         }
     }
