@@ -15,14 +15,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#define EVENTS      2048    /* of a round, one a request */
-#define MANY        1000    /* of one request */
-#define MANY_FROM   1000000 /* events that single ones do not come to */
-#define REQUESTS    16      /* of a round, with many */
+#define EVENTS      2048   /* of a round, one a request */
+#define MANY        1000   /* of one request */
+#define MANY_FROM   160000 /* events that single ones do not come to */
+#define REQUESTS    16     /* of a round, with many */
 #define CONNECTIONS 64
 #define MORE        256
 #define TEXT        512
 #define RANKINGS    100000 /* that are stored while events come in */
+#define QUICK       16000  /* the same in bench-quick: enough for the events */
 
 struct feedback {
     struct commit commit;
@@ -181,7 +182,8 @@ int main(void)
     inserts_open(&f.inserts, f.commit.folder);
     bare_start(&f.bare, "\"accepted\":1");
     serve(&f);
-    (void)load_closed(&f.load, http_port(f.service.http), f.score, RANKINGS, CONNECTIONS);
+    (void)load_closed(&f.load, http_port(f.service.http), f.score,
+                      bench_rounds() < BENCH_ROUNDS ? QUICK : RANKINGS, CONNECTIONS);
     bench_title("acknowledged events per second of wall-clock time, through HTTP");
     run(&f, "64 connections, learning / a commit an event", CONNECTIONS, singly, COMMIT_SINGLES);
     (void)load_closed(&f.load, http_port(f.service.http), f.pause, 1, 1);
