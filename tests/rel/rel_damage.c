@@ -9,6 +9,7 @@
  */
 #include "crash_check.h"
 #include "crash_disk.h"
+#include "emit.h"
 #include "json.h"
 #include "log.h"
 #include "rel.h"
@@ -28,7 +29,6 @@
 #define ROUNDS      25
 #define CHECKPOINTS 3  /* newest ones of a model, one more each time */
 #define EXITS       10 /* refused files that the binary is started on */
-#define SHOWN       50
 
 #define DAMAGES(X)                                                                                 \
     X(DATABASE_BITS, "database bits")                                                              \
@@ -65,7 +65,8 @@ struct bench {
     uint64_t state; /* of rel_below */
     struct count count[DAMAGE_COUNT];
     uint64_t exits, right_exits;
-    uint64_t shown;
+    uint64_t seed, number; /* of the case */
+    struct emit what;      /* was done in it */
 };
 
 /* ---- files ---- */
@@ -97,7 +98,9 @@ static size_t flip_bits(struct bench *b, const char *path)
 
     for (uint64_t i = 1 + rel_below(&b->state, 3); i > 0; i--) {
         const size_t at = (size_t)rel_below(&b->state, size);
-        put_byte(path, at, (unsigned char)(1U << rel_below(&b->state, 8)), true, &b->state);
+        const unsigned bit = (unsigned)rel_below(&b->state, 8);
+        put_byte(path, at, (unsigned char)(1U << bit), true, &b->state);
+        emit_format(&b->what, " bit %u of byte %zu,", bit, at);
         first = at < first ? at : first;
     }
     return first;
@@ -111,6 +114,7 @@ static size_t overwrite_block(struct bench *b, const char *path)
     for (size_t i = 0; i < n && at + i < size; i++) {
         put_byte(path, at + i, 0, false, &b->state);
     }
+    emit_format(&b->what, " %zu bytes from byte %zu,", n, at);
     return at;
 }
 
@@ -119,6 +123,7 @@ static size_t cut(struct bench *b, const char *path)
     const size_t to = (size_t)rel_below(&b->state, size_of(path));
 
     assert_int_equal(truncate(path, (off_t)to), 0);
+    emit_format(&b->what, " at byte %zu,", to);
     return to;
 }
 
@@ -173,7 +178,7 @@ static void exchange_log(struct bench *b, const struct life *from, const struct 
 
     temp_folder_make(&other);
     temp_folder_path(&other, "log", kept);
-    (void)make_any_state(b, from, false);
+    emit_format(&b->what, " of point %zu,", make_any_state(b, from, false));
     assert_int_equal(rename(b->log, kept), 0);
     make_state(b, life, point);
     assert_int_equal(rename(kept, b->log), 0);
@@ -239,11 +244,13 @@ static size_t do_damage(struct bench *b, enum damage damage, const struct life *
 
 /* ---- a case ---- */
 
-static void show(struct bench *b, enum damage damage, size_t point, const char *reason)
+/* What is wrong, and how to see it again. */
+static void show(const struct bench *b, enum damage damage, size_t point, const char *reason)
 {
-    if (b->shown++ < SHOWN) {
-        (void)fprintf(stderr, "%s, point %zu: %s\n", damage_text[damage], point, reason);
-    }
+    printf("case %llu (RANKD_SEED=%llu CASE=%llu): point %zu, %s%s %s\n",
+           (unsigned long long)b->number, (unsigned long long)b->seed,
+           (unsigned long long)b->number, point, damage_text[damage], b->what.text, reason);
+    (void)fflush(stdout);
 }
 
 static void check_exit(struct bench *b)
@@ -258,7 +265,7 @@ static void check_exit(struct bench *b)
     }
 }
 
-static void try_case(struct bench *b, enum damage damage)
+static void try_damage(struct bench *b, enum damage damage)
 {
     const struct life *life = b->life[rel_below(&b->state, LIVES)];
     /* In the middle of a checkpoint the database alone does not say whose it is. */
@@ -296,6 +303,16 @@ static void try_case(struct bench *b, enum damage damage)
         count->wrong++;
         show(b, damage, point, reason);
     }
+}
+
+/* Each case draws numbers of its own, so that it can be tried alone: CASES=1 CASE=77. */
+static void try_case(struct bench *b, uint64_t number)
+{
+    b->number = number;
+    b->state = (b->seed + number * 0x9E3779B97F4A7C15U) | 1;
+    emit_reset(&b->what);
+    emit_format(&b->what, ":");
+    try_damage(b, (enum damage)(number % DAMAGE_COUNT));
 }
 
 static void report(const struct bench *b, struct count *all)
@@ -365,7 +382,7 @@ int main(void)
     }
     json_start();
     log_start(LOG_LEVEL_ERROR, false);
-    b->state = seed;
+    b->seed = seed;
     for (size_t i = 0; i < LIVES; i++) {
         b->life[i] = life_record(seed + 2 * i, LIFE_FULL, ROUNDS, LIFE_PLAIN);
     }
@@ -374,7 +391,7 @@ int main(void)
     temp_folder_path(&b->folder, "rankd.db-wal", b->log);
     temp_folder_path(&b->folder, "rankd.db-shm", b->memory);
     for (uint64_t i = 0; i < cases; i++) {
-        try_case(b, (enum damage)(i % DAMAGE_COUNT));
+        try_case(b, getenv("CASE") != NULL ? strtoull(getenv("CASE"), NULL, 10) : i);
     }
     passed_over = damage_checkpoints(b);
     report(b, &all);
@@ -388,6 +405,7 @@ int main(void)
     good = all.wrong + all.changed == 0 && b->right_exits == b->exits &&
            passed_over == CHECKPOINTS && all.refused > 0 && all.whole > 0;
     temp_folder_remove(&b->folder);
+    emit_deinit(&b->what);
     for (size_t i = 0; i < LIVES; i++) {
         life_free(&b->life[i]);
     }
