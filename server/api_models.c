@@ -11,6 +11,7 @@
 static void write_model(const struct served *served, struct emit *out)
 {
     const char *config = served->config_text;
+    const bool behind = atomic_load(&served->behind); /* before the version that it speaks of */
 
     emit_open(out, '{');
     emit_key(out, "name");
@@ -27,6 +28,8 @@ static void write_model(const struct served *served, struct emit *out)
     emit_open(out, '{');
     emit_key(out, "state");
     emit_string(out, served_state_text(served));
+    emit_key(out, "behind");
+    emit_boolean(out, behind);
     emit_close(out, '}');
     emit_close(out, '}');
 }

@@ -78,6 +78,7 @@ static void write_progressive(const struct store_step *steps, size_t n, struct e
 static void write_training(const struct api *api, const struct served *served,
                            const struct store_step *steps, size_t n, struct emit *out)
 {
+    const bool behind = atomic_load(&served->behind); /* before the version that it speaks of */
     const int64_t position = atomic_load(&served->position);
     const int64_t log_end = writer_log_end(api->writer);
 
@@ -94,6 +95,8 @@ static void write_training(const struct api *api, const struct served *served,
     emit_integer(out, log_end);
     emit_key(out, "lag");
     emit_integer(out, log_end > position ? log_end - position : 0);
+    emit_key(out, "behind");
+    emit_boolean(out, behind);
     write_progressive(steps, n, out);
     emit_key(out, "steps");
     emit_open(out, '[');

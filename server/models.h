@@ -33,6 +33,7 @@ struct served {
     struct rk_model *model;      /* owned */
     struct live live;
     _Atomic int state;                  /* enum model_state */
+    _Atomic bool behind;                /* what it had learned before the start is not all there */
     _Atomic int64_t position;           /* log position learned up to */
     _Atomic int64_t checkpoint_version; /* of the newest stored checkpoint */
 };

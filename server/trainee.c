@@ -93,6 +93,7 @@ void trainee_close(struct trainee **trainee)
 
 void trainee_show(struct trainee *trainee, bool running)
 {
+    atomic_store(&trainee->served->behind, trainee->behind);
     atomic_store(&trainee->served->state, trainee->halted              ? MODEL_HALTED
                                           : trainee->paused            ? MODEL_PAUSED
                                           : running || trainee->behind ? MODEL_RUNNING

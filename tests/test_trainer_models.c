@@ -44,7 +44,7 @@ static void command_right_after_a_start_finds_what_was_learned_last(void **state
 
 static bool has_recovered(void *context)
 {
-    return training_version(context, "m") == 30;
+    return !atomic_load(&training_model(context, "m")->behind);
 }
 
 static void paused_model_gets_what_it_had_and_nothing_new(void **state)

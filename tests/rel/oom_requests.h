@@ -16,6 +16,9 @@
  * folder. Between the two nothing learns by itself.
  */
 void oom_service_make(struct oom *oom);
+
+/* Waits until what was learned before a start is all there again. */
+void oom_service_await(struct oom *oom);
 void oom_service_remove(struct oom *oom);
 
 /* Ends the service; its database, with steps that no checkpoint holds, is put at a path. */

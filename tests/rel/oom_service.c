@@ -7,6 +7,9 @@
 #include "test.h"
 
 #include <stdio.h>
+#include <time.h>
+
+#define PATIENCE 60000 /* moments of a millisecond */
 
 #define SMALL "\"features\":{\"bits\":6},\"dim\":2,\"training\":{\"batch_groups\":4}"
 #define ITEMS                                                                                      \
@@ -68,6 +71,21 @@ static void teach(struct oom *oom, const char *name, const char *group)
     }
     (void)snprintf(path, sizeof path, "/v1/models/%s/pause", name);
     expect_status(oom, "POST", path, NULL, 200);
+}
+
+/* What is recorded after a checkpoint is taken again behind a start: that is waited for. */
+void oom_service_await(struct oom *oom)
+{
+    const struct timespec moment = {.tv_nsec = 1000000};
+    bool behind = true;
+
+    for (int i = 0; i < PATIENCE && behind; i++) {
+        struct oom_answer answer = oom_ask(oom, "GET", "/v1/models", NULL);
+        behind = strstr(answer.text, "\"behind\":true") != NULL;
+        oom_answer_free(&answer);
+        (void)nanosleep(&moment, NULL);
+    }
+    assert_false(behind);
 }
 
 void oom_service_make(struct oom *oom)

@@ -112,6 +112,7 @@ static size_t attempt(struct place *p, size_t nth, bool stopping)
     status = service_start(service, &err);
     failed = heap_disarm();
     if (status == RK_OK) {
+        oom_service_await(p->oom);
         (void)serves_as_ever(p);
     } else if (failed == 0 || !is_short_of_memory(&err)) {
         oom_wrong(p->oom, "%zu failed, a start says %s: %s", failed, rk_status_text(status),
@@ -196,6 +197,7 @@ static struct place measure(struct oom *oom, const char *seed)
         oom_answer_free(&p.models);
         oom_answer_free(&p.scored);
         api_fixture_start(&oom->fixture);
+        oom_service_await(oom);
         p.models = oom_ask(oom, "GET", "/v1/models", NULL);
         p.scored = oom_ask(oom, "POST", "/v1/score", SCORE);
         api_fixture_stop(&oom->fixture);
@@ -217,6 +219,7 @@ static void start_again(struct oom *oom)
 {
     api_fixture_stop(&oom->fixture);
     api_fixture_start(&oom->fixture);
+    oom_service_await(oom);
 }
 
 static void try_first_requests(struct oom *oom)

@@ -204,8 +204,9 @@ static void check_said(struct run *run, int64_t *before, int64_t last)
     if (version < *before || version > last) {
         fault(run, "versions do not grow up to the last one");
     }
-    if (version < last && number(training, "lag") == 0) {
-        fault(run, "a model that is behind does not lag");
+    if (version < last &&
+        (number(training, "lag") == 0 || !json_is_true(json_object_get(training, "behind")))) {
+        fault(run, "a model that is behind does not say so");
     }
     *before = version;
     json_decref(training);
