@@ -292,7 +292,8 @@ static void training_shows_state_position_and_steps(void **state)
     score_and_click(*state, "r");
     await_learned(*state, "/v1/models/default/training");
     answer = get(*state, "/v1/models/default/training");
-    assert_members(answer, "", "model state version seq log_end lag behind progressive steps freshness_s");
+    assert_members(answer, "",
+                   "model state version seq log_end lag behind progressive steps freshness_s");
     assert_string_equal(text_at(answer, "/state"), "idle");
     assert_int_equal(integer_at(answer, "/version"), 1);
     assert_int_equal(integer_at(answer, "/lag"), 0);
